@@ -1,0 +1,394 @@
+#include "common/protocol.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <limits>
+#include <utility>
+
+#include "io.zipc.Broker.varlink.h"
+
+namespace zipc::protocol {
+namespace {
+
+Failure bad_member(std::string_view member, std::string_view expected) {
+  return Failure{Error::invalid_argument,
+                 "parameter '" + std::string(member) + "' must be " + std::string(expected)};
+}
+
+/// Takes members out of an object and remembers the first one that is missing or of the wrong kind.
+class Reader {
+ public:
+  explicit Reader(const json::object& object) : object_(object) {}
+
+  std::string text(std::string_view member) {
+    const json::value* value = find(member);
+    if (value != nullptr && value->is_string()) return std::string(value->get_string());
+    fail(member, "a string");
+    return {};
+  }
+
+  /// An integer from min to max.
+  template <class T>
+  T number(std::string_view member, T min = std::numeric_limits<T>::min(), T max = std::numeric_limits<T>::max()) {
+    const json::value* value = find(member);
+    if (value != nullptr) {
+      boost::system::error_code error;
+      const T number = value->to_number<T>(error);
+      if (!error && !value->is_double() && number >= min && number <= max) return number;
+    }
+    fail(member, "an integer from " + std::to_string(min) + " to " + std::to_string(max));
+    return min;
+  }
+
+  template <class T>
+  std::optional<T> optional_number(std::string_view member, T min = std::numeric_limits<T>::min()) {
+    if (absent(member)) return std::nullopt;
+    return number<T>(member, min);
+  }
+
+  bool flag(std::string_view member) {
+    const json::value* value = find(member);
+    if (value != nullptr && value->is_bool()) return value->get_bool();
+    fail(member, "true or false");
+    return false;
+  }
+  bool optional_flag(std::string_view member) { return !absent(member) && flag(member); }
+
+  Role role(std::string_view member) {
+    const std::string word = text(member);
+    if (word == to_string(Role::sender)) return Role::sender;
+    if (word != to_string(Role::receiver)) fail(member, "\"sender\" or \"receiver\"");
+    return Role::receiver;
+  }
+
+  const json::object* object(std::string_view member) {
+    const json::value* value = find(member);
+    if (value != nullptr && value->is_object()) return &value->get_object();
+    fail(member, "an object");
+    return nullptr;
+  }
+  const json::object* optional_object(std::string_view member) { return absent(member) ? nullptr : object(member); }
+
+  Params params(std::string_view member) {
+    const json::object* inner = object(member);
+    if (inner == nullptr) return {};
+    Reader reader(*inner);
+    const Params params{.queue_size = reader.number<std::uint32_t>("queue_size"),
+                        .message_size = reader.number<std::uint32_t>("message_size")};
+    adopt_failure(reader);
+    return params;
+  }
+  std::optional<Params> optional_params(std::string_view member) {
+    if (absent(member)) return std::nullopt;
+    return params(member);
+  }
+
+  std::optional<Holder> optional_holder(std::string_view member) {
+    const json::object* inner = optional_object(member);
+    if (inner == nullptr) return std::nullopt;
+    Reader reader(*inner);
+    const Holder holder{.lease = reader.number<std::int64_t>("lease"),
+                        .pid = reader.number<int>("pid"),
+                        .uid = reader.number<std::uint32_t>("uid"),
+                        .held_ms = reader.number<std::int64_t>("held_ms")};
+    adopt_failure(reader);
+    return holder;
+  }
+
+  /// `value`, if every member was fine.
+  template <class T>
+  Result<T> finish(T value) && {
+    if (failure_.code != Error::ok) return std::move(failure_);
+    return value;
+  }
+
+ private:
+  const json::value* find(std::string_view member) const { return object_.if_contains(member); }
+  bool absent(std::string_view member) const {
+    const json::value* value = find(member);
+    return value == nullptr || value->is_null();
+  }
+  void fail(std::string_view member, const std::string& expected) {
+    if (failure_.code == Error::ok) failure_ = bad_member(member, expected);
+  }
+  void adopt_failure(Reader& inner) {
+    if (failure_.code == Error::ok) failure_ = std::move(inner.failure_);
+  }
+
+  const json::object& object_;
+  Failure failure_;
+};
+
+json::object encode(const Params& params) {
+  return {{"queue_size", params.queue_size}, {"message_size", params.message_size}};
+}
+
+json::value encode(const std::optional<Holder>& holder) {
+  if (!holder) return nullptr;
+  return json::object{
+      {"lease", holder->lease}, {"pid", holder->pid}, {"uid", holder->uid}, {"held_ms", holder->held_ms}};
+}
+
+Result<json::object> parse_object(std::string_view message) {
+  json::parse_options options;
+  options.max_depth = kDepthMax;
+  boost::system::error_code error;
+  json::value value = json::parse(message, error, {}, options);
+  if (error) return Failure{Error::protocol, "not a JSON message: " + error.message()};
+  if (!value.is_object()) return Failure{Error::protocol, "not a JSON object"};
+  return std::move(value.get_object());
+}
+
+/// The member "parameters", which may be absent. Error::protocol when it is something else than an object.
+Result<json::object> take_parameters(json::object& message) {
+  json::value* parameters = message.if_contains("parameters");
+  if (parameters == nullptr || parameters->is_null()) return json::object{};
+  if (!parameters->is_object()) return Failure{Error::protocol, "'parameters' is not an object"};
+  return std::move(parameters->get_object());
+}
+
+std::string with_nul(const json::object& message) {
+  std::string text = json::serialize(message);
+  text.push_back('\0');
+  return text;
+}
+
+std::string text_or(const json::object& object, std::string_view member, std::string fallback) {
+  const json::value* value = object.if_contains(member);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : fallback;
+}
+
+bool is_true(const json::object& object, std::string_view member) {
+  const json::value* value = object.if_contains(member);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+}  // namespace
+
+std::string_view interface_description() noexcept { return kInterfaceDescription; }
+
+Result<Call> parse_call(std::string_view message) {
+  auto object = parse_object(message);
+  if (!object) return object.failure();
+  const json::value* method = object->if_contains("method");
+  if (method == nullptr || !method->is_string()) return Failure{Error::protocol, "a call needs a 'method'"};
+  Call call;
+  call.method = method->get_string();
+  call.oneway = is_true(*object, "oneway");
+  call.more = is_true(*object, "more");
+  auto parameters = take_parameters(*object);
+  if (!parameters) return parameters.failure();
+  call.parameters = std::move(*parameters);
+  return call;
+}
+
+Result<Reply> parse_reply(std::string_view message) {
+  auto object = parse_object(message);
+  if (!object) return object.failure();
+  Reply reply;
+  reply.error = text_or(*object, "error", "");
+  auto parameters = take_parameters(*object);
+  if (!parameters) return parameters.failure();
+  reply.parameters = std::move(*parameters);
+  return reply;
+}
+
+std::string to_message(const Call& call) {
+  json::object message{{"method", call.method}, {"parameters", call.parameters}};
+  if (call.oneway) message["oneway"] = true;
+  if (call.more) message["more"] = true;
+  return with_nul(message);
+}
+
+std::string to_message(const Reply& reply) {
+  json::object message{{"parameters", reply.parameters}};
+  if (!reply.error.empty()) message["error"] = reply.error;
+  return with_nul(message);
+}
+
+Reply to_reply(const Failure& failure) {
+  Reply reply;
+  reply.error = std::string(kInterface) + "." + error_info(failure.code).varlink_name;
+  reply.parameters["message"] = failure.message;
+  switch (failure.code) {
+    case Error::role_taken: reply.parameters["holder"] = failure.holder_pid; break;
+    case Error::params_mismatch: reply.parameters["expected"] = encode(failure.expected); break;
+    case Error::permission_denied: reply.parameters["rule"] = failure.rule; break;
+    case Error::limit_reached: reply.parameters["limit"] = failure.rule; break;
+    case Error::invalid_name: reply.parameters["reason"] = failure.message; break;
+    default: break;
+  }
+  return reply;
+}
+
+Failure from_reply(const Reply& reply) {
+  const std::string prefix = std::string(kInterface) + ".";
+  Failure failure{Error::protocol, text_or(reply.parameters, "message", "the broker answers " + reply.error)};
+  for (int number = 1; number < kErrorCount; ++number) {
+    const ErrorInfo& info = error_info(static_cast<Error>(number));
+    if (reply.error == prefix + info.varlink_name) failure.code = info.code;
+  }
+  Reader reader(reply.parameters);
+  if (failure.code == Error::role_taken) failure.holder_pid = reader.number<int>("holder", 0);
+  if (failure.code == Error::params_mismatch) failure.expected = reader.params("expected");
+  if (failure.code == Error::permission_denied) failure.rule = text_or(reply.parameters, "rule", "");
+  if (failure.code == Error::limit_reached) failure.rule = text_or(reply.parameters, "limit", "");
+  return failure;
+}
+
+json::object encode(const AcquireCall& call) {
+  json::object object{{"name", call.name}, {"role", to_string(call.role)}};
+  if (call.params) object["params"] = encode(*call.params);
+  if (call.resume) object["resume"] = true;
+  return object;
+}
+
+json::object encode(const AcquireReply& reply) {
+  json::object object{{"lease", reply.lease},
+                      {"params", encode(reply.params)},
+                      {"generation", reply.generation},
+                      {"segment", reply.segment},
+                      {"resumed", reply.resumed}};
+  if (reply.lock) object["lock"] = *reply.lock;
+  return object;
+}
+
+json::object encode(const ReleaseCall& call) { return {{"lease", call.lease}}; }
+
+json::object encode(const CreateCall& call) {
+  json::object object{{"name", call.name}};
+  if (call.params) object["params"] = encode(*call.params);
+  if (call.linger_ms) object["linger_ms"] = *call.linger_ms;
+  return object;
+}
+
+json::object encode(const RemoveCall& call) {
+  json::object object{{"name", call.name}};
+  if (call.force) object["force"] = true;
+  return object;
+}
+
+json::object encode(const GetCall& call) { return {{"name", call.name}}; }
+
+json::object encode(const PingReply& reply) {
+  return {{"version", reply.version},
+          {"pid", reply.pid},
+          {"uid", reply.uid},
+          {"channels", reply.channels},
+          {"leases", reply.leases},
+          {"connections", reply.connections},
+          {"uptime_ms", reply.uptime_ms}};
+}
+
+json::object encode(const ChannelInfo& c) {
+  return {{"name", c.name},
+          {"params", encode(c.params)},
+          {"provisioned", c.provisioned},
+          {"mode", c.mode},
+          {"owner", c.owner_uid},
+          {"group", c.group_gid},
+          {"linger_ms", c.linger_ms},
+          {"reaped_in_ms", c.reaped_in_ms},
+          {"bytes", c.bytes},
+          {"generation", c.generation},
+          {"sender", encode(c.sender)},
+          {"receiver", encode(c.receiver)},
+          {"sent", c.sent},
+          {"bytes_sent", c.bytes_sent},
+          {"received", c.received},
+          {"full", c.full},
+          {"depth", c.depth},
+          {"deepest", c.deepest}};
+}
+
+Result<AcquireCall> decode_acquire(const json::object& parameters) {
+  Reader reader(parameters);
+  AcquireCall call;
+  call.name = reader.text("name");
+  call.role = reader.role("role");
+  call.params = reader.optional_params("params");
+  call.resume = reader.optional_flag("resume");
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<AcquireReply> decode_acquire_reply(const json::object& parameters) {
+  constexpr int kLastFd = static_cast<int>(kFdsMax) - 1;
+  Reader reader(parameters);
+  AcquireReply reply;
+  reply.lease = reader.number<std::int64_t>("lease");
+  reply.params = reader.params("params");
+  reply.generation = reader.number<std::uint32_t>("generation");
+  reply.segment = reader.number<int>("segment", 0, kLastFd);
+  reply.lock = reader.optional_number<int>("lock", 0);
+  reply.resumed = reader.flag("resumed");
+  return std::move(reader).finish(std::move(reply));
+}
+
+Result<ReleaseCall> decode_release(const json::object& parameters) {
+  Reader reader(parameters);
+  const ReleaseCall call{.lease = reader.number<std::int64_t>("lease")};
+  return std::move(reader).finish(call);
+}
+
+Result<CreateCall> decode_create(const json::object& parameters) {
+  Reader reader(parameters);
+  CreateCall call;
+  call.name = reader.text("name");
+  call.params = reader.optional_params("params");
+  call.linger_ms = reader.optional_number<std::int64_t>("linger_ms", -1);
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<RemoveCall> decode_remove(const json::object& parameters) {
+  Reader reader(parameters);
+  RemoveCall call;
+  call.name = reader.text("name");
+  call.force = reader.optional_flag("force");
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<GetCall> decode_get(const json::object& parameters) {
+  Reader reader(parameters);
+  GetCall call{.name = reader.text("name")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<PingReply> decode_ping_reply(const json::object& parameters) {
+  Reader reader(parameters);
+  PingReply reply;
+  reply.version = reader.text("version");
+  reply.pid = reader.number<std::int64_t>("pid");
+  reply.uid = reader.number<std::int64_t>("uid");
+  reply.channels = reader.number<std::int64_t>("channels");
+  reply.leases = reader.number<std::int64_t>("leases");
+  reply.connections = reader.number<std::int64_t>("connections");
+  reply.uptime_ms = reader.number<std::int64_t>("uptime_ms");
+  return std::move(reader).finish(std::move(reply));
+}
+
+Result<ChannelInfo> decode_channel(const json::object& channel) {
+  Reader reader(channel);
+  ChannelInfo c;
+  c.name = reader.text("name");
+  c.params = reader.params("params");
+  c.provisioned = reader.flag("provisioned");
+  c.mode = reader.number<std::uint32_t>("mode");
+  c.owner_uid = reader.number<std::uint32_t>("owner");
+  c.group_gid = reader.number<std::uint32_t>("group");
+  c.linger_ms = reader.number<std::int64_t>("linger_ms");
+  c.reaped_in_ms = reader.number<std::int64_t>("reaped_in_ms");
+  c.bytes = reader.number<std::uint64_t>("bytes");
+  c.generation = reader.number<std::uint32_t>("generation");
+  c.sender = reader.optional_holder("sender");
+  c.receiver = reader.optional_holder("receiver");
+  c.sent = reader.number<std::uint64_t>("sent");
+  c.bytes_sent = reader.number<std::uint64_t>("bytes_sent");
+  c.received = reader.number<std::uint64_t>("received");
+  c.full = reader.number<std::uint64_t>("full");
+  c.depth = reader.number<std::uint32_t>("depth");
+  c.deepest = reader.number<std::uint32_t>("deepest");
+  return std::move(reader).finish(std::move(c));
+}
+
+}  // namespace zipc::protocol

@@ -1,0 +1,133 @@
+/// The control plane's messages, as the broker and its clients exchange them: Varlink, which is JSON objects that end with a
+/// NUL byte, over a Unix stream socket. What each method does stands in io.zipc.Broker.varlink.
+///
+/// This file knows the names and types on the wire and nothing else: no sockets, no state. Every decoder checks what it
+/// reads, for the bytes come from another process; unknown members are ignored, so that later versions may add some.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <zipc/channel.hpp>
+#include <zipc/error.hpp>
+
+namespace zipc::protocol {
+
+namespace json = boost::json;
+
+/// Longest call in bytes, without the NUL: a name, a role and a few numbers need a hundredth of it.
+inline constexpr std::size_t kCallSizeMax = 16 * 1024;
+/// Longest reply in bytes: a list of 100,000 channels.
+inline constexpr std::size_t kReplySizeMax = 64 * 1024 * 1024;
+/// Deepest nesting of a message: the deepest valid one is a Channel in a List.
+inline constexpr std::size_t kDepthMax = 8;
+/// Most descriptors in one message.
+inline constexpr std::size_t kFdsMax = 2;
+
+inline constexpr std::string_view kInterface = "io.zipc.Broker";
+inline constexpr std::string_view kService = "org.varlink.service";
+
+namespace method {
+inline constexpr std::string_view kAcquire = "io.zipc.Broker.Acquire";
+inline constexpr std::string_view kRelease = "io.zipc.Broker.Release";
+inline constexpr std::string_view kCreate = "io.zipc.Broker.Create";
+inline constexpr std::string_view kRemove = "io.zipc.Broker.Remove";
+inline constexpr std::string_view kList = "io.zipc.Broker.List";
+inline constexpr std::string_view kGet = "io.zipc.Broker.Get";
+inline constexpr std::string_view kPing = "io.zipc.Broker.Ping";
+inline constexpr std::string_view kGetInfo = "org.varlink.service.GetInfo";
+inline constexpr std::string_view kGetInterfaceDescription = "org.varlink.service.GetInterfaceDescription";
+}  // namespace method
+
+/// The text of io.zipc.Broker.varlink.
+[[nodiscard]] std::string_view interface_description() noexcept;
+
+/// A request as it came in.
+struct Call {
+  std::string method;
+  json::object parameters;
+  bool oneway = false;  ///< the caller wants no reply
+  bool more = false;    ///< the caller accepts several replies
+};
+
+/// An answer: parameters, or, when `error` is not empty, the full name of a Varlink error and its parameters.
+struct Reply {
+  std::string error;
+  json::object parameters;
+};
+
+/// Decodes one message, without its NUL. Error::protocol says what is wrong with it.
+[[nodiscard]] Result<Call> parse_call(std::string_view message);
+[[nodiscard]] Result<Reply> parse_reply(std::string_view message);
+
+/// Encodes one message, its final NUL included.
+[[nodiscard]] std::string to_message(const Call& call);
+[[nodiscard]] std::string to_message(const Reply& reply);
+
+/// A failure as a Varlink error of our interface, and back. from_reply: `reply.error` is not empty; errors of other
+/// interfaces become Error::protocol or Error::invalid_argument with their name in the message.
+[[nodiscard]] Reply to_reply(const Failure& failure);
+[[nodiscard]] Failure from_reply(const Reply& reply);
+
+/// Parameters of the methods, as values. `decode_...` gives Error::invalid_argument, naming the member at fault.
+struct AcquireCall {
+  std::string name;
+  Role role = Role::sender;
+  std::optional<Params> params;
+  bool resume = false;
+};
+struct AcquireReply {
+  std::int64_t lease = 0;
+  Params params;
+  std::uint32_t generation = 0;
+  int segment = 0;          ///< index of the descriptor
+  std::optional<int> lock;  ///< index of the lock's descriptor
+  bool resumed = false;
+};
+struct ReleaseCall {
+  std::int64_t lease = 0;
+};
+struct CreateCall {
+  std::string name;
+  std::optional<Params> params;
+  std::optional<std::int64_t> linger_ms;
+};
+struct RemoveCall {
+  std::string name;
+  bool force = false;
+};
+struct GetCall {
+  std::string name;
+};
+struct PingReply {
+  std::string version;
+  std::int64_t pid = 0;
+  std::int64_t uid = 0;
+  std::int64_t channels = 0;
+  std::int64_t leases = 0;
+  std::int64_t connections = 0;
+  std::int64_t uptime_ms = 0;
+};
+
+[[nodiscard]] json::object encode(const AcquireCall& call);
+[[nodiscard]] json::object encode(const AcquireReply& reply);
+[[nodiscard]] json::object encode(const ReleaseCall& call);
+[[nodiscard]] json::object encode(const CreateCall& call);
+[[nodiscard]] json::object encode(const RemoveCall& call);
+[[nodiscard]] json::object encode(const GetCall& call);
+[[nodiscard]] json::object encode(const PingReply& reply);
+[[nodiscard]] json::object encode(const ChannelInfo& channel);
+
+[[nodiscard]] Result<AcquireCall> decode_acquire(const json::object& parameters);
+[[nodiscard]] Result<AcquireReply> decode_acquire_reply(const json::object& parameters);
+[[nodiscard]] Result<ReleaseCall> decode_release(const json::object& parameters);
+[[nodiscard]] Result<CreateCall> decode_create(const json::object& parameters);
+[[nodiscard]] Result<RemoveCall> decode_remove(const json::object& parameters);
+[[nodiscard]] Result<GetCall> decode_get(const json::object& parameters);
+[[nodiscard]] Result<PingReply> decode_ping_reply(const json::object& parameters);
+[[nodiscard]] Result<ChannelInfo> decode_channel(const json::object& channel);
+
+}  // namespace zipc::protocol

@@ -1,0 +1,319 @@
+#include "common/segment.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/interprocess/permissions.hpp>
+#include <boost/interprocess/shared_memory_object.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace zipc {
+namespace {
+
+namespace bip = boost::interprocess;
+
+std::string sizes(const Params& p) {
+  return "queue_size " + std::to_string(p.queue_size) + " and message_size " + std::to_string(p.message_size);
+}
+
+/// The operating system's answer, as one of ours.
+Failure from_errno(int number, const std::string& what, const std::string& name) {
+  const std::string text = what + " " + name + ": " + std::strerror(number);
+  switch (number) {
+    case ENOENT: return Failure{Error::channel_not_found, "there is no channel " + name};
+    case EEXIST: return Failure{Error::channel_exists, "a segment " + name + " exists"};
+    case EACCES:
+    case EPERM: return Failure{.code = Error::permission_denied, .message = text, .rule = "the mode of the segment's file"};
+    case ELOOP:
+    case EISDIR:
+    case ENXIO: return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
+    case ENOSPC:
+    case ENOMEM:
+    case EFBIG:
+    case EDQUOT: return Failure{Error::out_of_memory, text};
+    default: return Failure{Error::system, text};
+  }
+}
+
+struct MappableFd {
+  int fd;
+  [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const {
+    return bip::ipcdetail::mapping_handle_from_file_handle(fd);
+  }
+};
+
+/// Calls `open`, which makes a shared_memory_object, and keeps a descriptor of the same open file description.
+template <class Open>
+Result<SegmentFile> open_with(const char* what, const std::string& name, Open open) {
+  try {
+    const bip::shared_memory_object object = open();
+    UniqueFd fd(fcntl(object.get_mapping_handle().handle, F_DUPFD_CLOEXEC, 0));
+    if (!fd) return from_errno(errno, what, name);
+    return adopt_segment_file(std::move(fd), name);
+  } catch (const bip::interprocess_exception& error) {
+    return from_errno(error.get_native_error(), what, name);
+  }
+}
+
+Result<void> allocate(int fd, const std::string& name, std::uint64_t bytes) {
+#ifdef __APPLE__
+  struct stat status {};
+  if (fstat(fd, &status) == 0 && static_cast<std::uint64_t>(status.st_size) >= bytes) return {};
+  const int error = ftruncate(fd, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+#else
+  int error = 0;
+  do {
+    error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  } while (error == EINTR);
+#endif
+  if (error == 0) return {};
+  return from_errno(error, "cannot allocate " + std::to_string(bytes) + " bytes of shared memory for", name);
+}
+
+bool has_flag_at(const void* memory, std::uint64_t offset) noexcept {
+  std::uint32_t flag = 0;
+  std::memcpy(&flag, static_cast<const std::byte*>(memory) + offset, sizeof flag);
+  return flag == kInitFlag;
+}
+
+bool has_init_flag(const void* memory, const Params& p) noexcept {
+  return has_flag_at(memory, init_flag_offset(p)) || has_flag_at(memory, aligned_init_flag_offset(p));
+}
+
+void write_init_flag(void* memory, const Params& p) noexcept {
+  std::memcpy(static_cast<std::byte*>(memory) + init_flag_offset(p), &kInitFlag, sizeof kInitFlag);
+}
+
+/// Writes the constants, and the mark that says they are there, last.
+void stamp(SegmentHeader& header, const Params& params, const Creator& creator) noexcept {
+  header.queue_size.store(params.queue_size, std::memory_order_relaxed);  // published by the mark
+  header.message_size.store(params.message_size, std::memory_order_relaxed);
+  header.generation.store(1, std::memory_order_relaxed);
+  header.origin.store(static_cast<std::uint32_t>(creator.origin), std::memory_order_relaxed);
+  header.broker_id.store(creator.broker_id, std::memory_order_relaxed);
+  header.linger_ms.store(creator.linger_ms, std::memory_order_relaxed);
+  header.owner_uid.store(creator.owner_uid, std::memory_order_relaxed);
+  header.mark.store(kMark, std::memory_order_release);  // [marked] -> mark_of()
+}
+
+std::uint32_t mark_of(const SegmentHeader& header) noexcept {
+  return header.mark.load(std::memory_order_acquire);  // [marked]
+}
+
+Params params_of(const SegmentHeader& header) noexcept {
+  return {.queue_size = header.queue_size.load(std::memory_order_relaxed),  // after [marked]
+          .message_size = header.message_size.load(std::memory_order_relaxed)};
+}
+
+Failure other_sizes(const std::string& name, const Params& has, const Params& wanted) {
+  return Failure{.code = Error::params_mismatch,
+                 .message = "channel " + name + " has " + sizes(has) + ", but " + sizes(wanted) + " was asked for",
+                 .expected = has};
+}
+
+Result<Params> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
+  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) {
+    static_cast<void>(ftruncate(file.fd.get(), 0));  // give back what was allocated; the file counts as new again
+    return allocated.failure();
+  }
+  auto mapping = Mapping::map(file.fd.get(), segment_size(params));
+  if (!mapping) return mapping.failure();
+  write_init_flag(mapping->address(), params);
+  stamp(mapping->header(), params, creator);
+  return params;
+}
+
+/// Whether an existing peer has attached since zipc last did: each sets the file's size to its own.
+bool existing_peer_attached(const SegmentFile& file, const Params& params) noexcept {
+#ifdef __APPLE__  // where the size is a number of pages
+  return file.size < segment_size(params);
+#else
+  return file.size != segment_size(params);
+#endif
+}
+
+/// A file that bears zipc's mark.
+Result<Params> set_up_marked(const SegmentFile& file, const std::optional<Params>& wanted) {
+  const auto info = read_segment_info(file);
+  if (!info) return info.failure();
+  if (wanted && *wanted != info->params) return other_sizes(file.name, info->params, *wanted);
+  if (info->existing_peer_seen) {  // the file's new size will no longer tell
+    auto header = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
+    if (!header) return header.failure();
+    header->header().origin.fetch_or(kOriginExistingPeer, std::memory_order_relaxed);  // under the set-up lock
+  }
+  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(info->params)); !allocated) {
+    return allocated.failure();
+  }
+  return info->params;
+}
+
+/// A file that an existing peer has made: it has the peer's size, and no mark.
+Result<Params> set_up_unmarked(const SegmentFile& file, const std::optional<Params>& wanted) {
+  if (!wanted) {
+    return Failure{Error::foreign_segment, "the segment " + file.name +
+                                               " does not say its sizes: it was not made by zipc; give queue_size and message_size"};
+  }
+  if (file.size != older_peer_size(*wanted) && file.size != newest_peer_size(*wanted)) {
+    return Failure{Error::params_mismatch, "the segment " + file.name + " has " + std::to_string(file.size) + " bytes; " +
+                                               sizes(*wanted) + " take " + std::to_string(older_peer_size(*wanted))};
+  }
+  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(*wanted)); !allocated) return allocated.failure();
+  auto mapping = Mapping::map(file.fd.get(), segment_size(*wanted));
+  if (!mapping) return mapping.failure();
+  if (!has_init_flag(mapping->address(), *wanted)) {
+    Ring(mapping->address(), *wanted, nullptr).reset();
+    write_init_flag(mapping->address(), *wanted);
+  }
+  stamp(mapping->header(), *wanted, {.origin = Origin::unknown});
+  return *wanted;
+}
+
+}  // namespace
+
+Result<void> refresh(SegmentFile& file) {
+  struct stat status {};
+  if (fstat(file.fd.get(), &status) != 0) return from_errno(errno, "cannot look at the segment", file.name);
+  file.id = {.device = status.st_dev, .inode = status.st_ino};
+  file.size = static_cast<std::uint64_t>(status.st_size);
+  file.owner = status.st_uid;
+  file.mode = status.st_mode & 0777;
+#ifndef __APPLE__  // where a shared memory object is no regular file, and has no links
+  file.linked = status.st_nlink != 0;
+  if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, file.name + " is not a shared memory segment"};
+#endif
+  return {};
+}
+
+Result<SegmentFile> adopt_segment_file(UniqueFd fd, const std::string& name) {
+  SegmentFile file;
+  file.fd = std::move(fd);
+  file.name = name;
+  if (auto found = refresh(file); !found) return found.failure();
+  return file;
+}
+
+Result<SegmentFile> open_segment_file(const std::string& name) {
+  return open_with("cannot open the segment", name,
+                   [&] { return bip::shared_memory_object(bip::open_only, name.c_str(), bip::read_write); });
+}
+
+Result<SegmentFile> create_segment_file(const std::string& name, mode_t mode) {
+  const bip::permissions permissions(static_cast<int>(mode));
+  return open_with("cannot create the segment", name, [&] {
+    return bip::shared_memory_object(bip::create_only, name.c_str(), bip::read_write, permissions);
+  });
+}
+
+Result<void> remove_segment_file(const std::string& name) {
+  if (shm_unlink(name.c_str()) == 0) return {};
+  return from_errno(errno, "cannot remove the segment", name);
+}
+
+Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
+  try {
+    Mapping mapping;
+    mapping.region_ = bip::mapped_region(MappableFd{fd}, bip::read_write, 0, static_cast<std::size_t>(bytes));
+    return mapping;
+  } catch (const bip::interprocess_exception& error) {
+    return from_errno(error.get_native_error(), "cannot map", std::to_string(bytes) + " bytes of shared memory");
+  }
+}
+
+std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
+#ifdef __APPLE__
+  return nullptr;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace
+#else
+  static const auto page_size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (!tripwire_usable(params, page_size)) return nullptr;
+  return reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(memory) + tripwire_offset(params));
+#endif
+}
+
+Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted, const Creator& creator) {
+  if (wanted) {
+    if (auto valid = check_params(*wanted); !valid) return valid.failure();
+  }
+  if (file.size == 0) {
+    if (wanted) return set_up_new(file, *wanted, creator);
+    return Failure{Error::channel_not_found, "the segment " + file.name + " is empty: nobody has set it up"};
+  }
+  if (file.size < sizeof(SegmentHeader)) {
+    return Failure{Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
+  }
+  auto header = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
+  if (!header) return header.failure();
+  return mark_of(header->header()) == 0 ? set_up_unmarked(file, wanted) : set_up_marked(file, wanted);
+}
+
+Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
+  if (file.size < sizeof(SegmentHeader)) {
+    return Failure{Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
+  }
+  auto mapping = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
+  if (!mapping) return mapping.failure();
+  const SegmentHeader& header = mapping->header();
+  const std::uint32_t mark = mark_of(header);
+  if ((mark & ~kMarkVersionMask) != (kMark & ~kMarkVersionMask)) {
+    return Failure{Error::foreign_segment, "the segment " + file.name + " was not made by zipc"};
+  }
+  if (mark != kMark) {
+    return Failure{Error::foreign_segment, "the segment " + file.name + " has layout version " +
+                                               std::to_string(mark & kMarkVersionMask) + "; this zipc knows version " +
+                                               std::to_string(kMark & kMarkVersionMask)};
+  }
+  SegmentInfo info;
+  info.params = params_of(header);
+  if (!check_params(info.params) || file.size < smallest_segment_size(info.params)) {
+    return Failure{Error::corrupt, "the header of " + file.name + " claims " + sizes(info.params) + ", but the file has " +
+                                       std::to_string(file.size) + " bytes"};
+  }
+  const std::uint32_t origin = header.origin.load(std::memory_order_relaxed);  // after [marked]
+  info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
+                  .broker_id = header.broker_id.load(std::memory_order_relaxed),
+                  .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
+                  .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
+  info.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
+  info.generation = header.generation.load(std::memory_order_relaxed);
+  info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));
+  info.receiver_pid = static_cast<int>(header.receiver_pid.load(std::memory_order_relaxed));
+  return info;
+}
+
+void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid) {
+  SegmentHeader& header = mapping.header();
+  auto* tripwire = tripwire_of(mapping.address(), params);
+  Ring ring(mapping.address(), params, tripwire);
+  // A holder that was killed has left its announcements: whoever holds no lock has none to make.
+  if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) ring.retract(other(role));
+  (role == Role::sender ? header.sender_pid : header.receiver_pid)
+      .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
+  if (tripwire != nullptr) tripwire->store(1, std::memory_order_relaxed);  // before announce(), which ends in a fence
+  ring.announce(role);
+}
+
+void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept {
+  Ring(mapping.address(), params, nullptr).retract(role);
+}
+
+Result<void> set_up_memory(void* memory, const Params& params) {
+  if (auto valid = check_params(params); !valid) return valid;
+  auto& header = *static_cast<SegmentHeader*>(memory);
+  if (!has_init_flag(memory, params)) {
+    std::memset(memory, 0, buffers_offset(params));
+    write_init_flag(memory, params);
+  }
+  if (mark_of(header) != kMark) {
+    stamp(header, params, {.origin = Origin::unknown});
+  } else if (params_of(header) != params) {
+    return other_sizes("in the caller's memory", params_of(header), params);
+  }
+  return {};
+}
+
+}  // namespace zipc

@@ -1,0 +1,123 @@
+/// The shared memory of one channel: making it, opening it, mapping it, and checking what was found.
+///
+/// *Ownership.* A SegmentFile owns a descriptor, a Mapping owns mapped memory; they do not depend on each other: the
+/// descriptor may be closed once the memory is mapped. The role's lock (segment_lock.h) lives as long as either.
+///
+/// *Trust.* Everything in the file was written by other processes, maybe hostile ones. Sizes are checked here, against the
+/// file as well; indices and lengths in ring.h. A process that may write the file may also truncate it under us, which no
+/// check can prevent: that is what the mode of the segment is for.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/interprocess/mapped_region.hpp>
+#include <optional>
+#include <string>
+
+#include "common/ring.h"
+#include "common/segment_lock.h"
+#include "common/unique_fd.h"
+
+namespace zipc {
+
+/// Which file it is, whatever its name says by now.
+struct SegmentId {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend bool operator==(const SegmentId&, const SegmentId&) = default;
+};
+
+/// An open segment file.
+struct SegmentFile {
+  UniqueFd fd;
+  std::string name;
+  SegmentId id;
+  std::uint64_t size = 0;  ///< in bytes, when it was opened
+  uid_t owner = 0;
+  mode_t mode = 0;         ///< permission bits
+  bool linked = true;      ///< false: the name was removed
+};
+
+/// What a new segment's header says about its maker.
+struct Creator {
+  Origin origin = Origin::direct;
+  std::uint32_t broker_id = 0;
+  std::uint32_t linger_ms = 0;
+  std::uint32_t owner_uid = 0;
+};
+
+/// The constants of a header, read once and in range.
+struct SegmentInfo {
+  Params params;
+  Creator creator;
+  bool leased_once = false;         ///< somebody has held a role of it
+  bool existing_peer_seen = false;  ///< a peer that takes no lease has attached, and may still be there
+  std::uint32_t generation = 0;
+  int sender_pid = 0;
+  int receiver_pid = 0;
+};
+
+/// Opens the file of `name` for reading and writing. Follows no symbolic link. Error::channel_not_found,
+/// permission_denied, foreign_segment (not a regular file), system. The name is valid (name.h).
+[[nodiscard]] Result<SegmentFile> open_segment_file(const std::string& name);
+
+/// Makes the file of `name`, empty, with permission bits `mode` whatever the umask. Error::channel_exists, system.
+[[nodiscard]] Result<SegmentFile> create_segment_file(const std::string& name, mode_t mode);
+
+/// Takes over a descriptor that was received from elsewhere. Error::foreign_segment, system.
+[[nodiscard]] Result<SegmentFile> adopt_segment_file(UniqueFd fd, const std::string& name);
+
+/// Looks at the file again: its size, and whether it still has its name. Error::system.
+[[nodiscard]] Result<void> refresh(SegmentFile& file);
+
+/// Removes the name. The memory goes with its last mapping. Error::channel_not_found, permission_denied, system.
+[[nodiscard]] Result<void> remove_segment_file(const std::string& name);
+
+/// Mapped memory of a segment. Move-only; unmaps at the end.
+class Mapping {
+ public:
+  Mapping() = default;
+
+  /// Maps the first `bytes` of the file. Error::out_of_memory, system.
+  [[nodiscard]] static Result<Mapping> map(int fd, std::uint64_t bytes);
+
+  [[nodiscard]] void* address() const noexcept { return region_.get_address(); }
+  [[nodiscard]] std::uint64_t size() const noexcept { return region_.get_size(); }
+  [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
+
+ private:
+  boost::interprocess::mapped_region region_;
+};
+
+/// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.h).
+[[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
+
+/// Makes the segment ready: allocates all of its memory, writes the header if the file is new, checks the header if it is
+/// not, and completes what an existing peer has made. Returns its sizes.
+///
+/// `wanted`: the sizes asked for; if they are not given, the file must have been made by zipc. `creator` is written into a
+/// new header only. The caller holds the set-up lock.
+/// Errors: params_mismatch (with both sizes), out_of_memory, foreign_segment, corrupt, channel_not_found (a new file and
+/// no sizes), system. When a new file cannot be set up, it stays empty.
+[[nodiscard]] Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted,
+                                            const Creator& creator);
+
+/// The header's constants. Error::foreign_segment when the file bears no mark of zipc or one of another layout version,
+/// corrupt when its sizes are impossible or do not fit the file.
+[[nodiscard]] Result<SegmentInfo> read_segment_info(const SegmentFile& file);
+
+/// Forgets what holders that are gone have left in the header, then announces a new holder of `role`, and arms the
+/// tripwire. The caller holds the set-up lock and the role's lock. `pid` is what others are told.
+void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid);
+
+/// Takes the announcement of `role` back, before the mapping goes.
+void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept;
+
+/// Makes caller-owned memory of smallest_segment_size(params) bytes at least ready: a header without the init flag is
+/// written anew. Error::params_mismatch when it was set up with other sizes.
+[[nodiscard]] Result<void> set_up_memory(void* memory, const Params& params);
+
+/// How long set-up may take in another process before Error::busy.
+inline constexpr std::chrono::milliseconds kSetUpTimeout{2000};
+
+}  // namespace zipc

@@ -1,0 +1,103 @@
+/// Sleeping until a word of shared memory changes, waking who sleeps on it, and the fences that make it safe to skip
+/// the wake. Ring.h is the only user.
+///
+/// *Why no wake-up is ever lost.* Each side of a channel has an index that only it writes, and a waiting word that only
+/// the other side writes. The publisher (P) stores its index and then looks at the waiting word; the sleeper (S)
+/// announces itself in the waiting word, looks at the index once more, and only then sleeps:
+///
+///       P1  index = next                  S1  waiting = episode
+///       P2  fence                         S2  fence                              [sleep-announced]
+///       P3  if (waiting != 0) wake        S3  if (index != seen) do not sleep
+///                                         S4  futex_wait(index, seen)
+///
+/// It is Dekker's handshake: with a full fence at P2 and at S2, P3 and S3 cannot both miss the other's store. If S3 sees
+/// the new index, S does not sleep. If P3 sees the announcement, P wakes: either S is inside S4 and is woken, or it has
+/// not got there and the kernel, which compares index with seen under its own lock, returns at once.
+///
+/// *No fence on the message path.* A full fence in each send costs more than the rest of it. Where the kernel has
+/// membarrier(2), S2 is a membarrier: the kernel runs a full fence on every processor that is executing a registered
+/// process, and so inserts the missing fence between whatever P has executed of P1 and P3. P2 is then a compiler fence.
+/// That is permitted only when S has announced that it does so (kFeatureHeavyFence) and P's process is registered
+/// (heavy_fence_available()); otherwise P2 is a fence. S may always use the heavy fence: it contains a full one.
+///
+/// *One wake for each sleep.* `episode` is a new number each time. P remembers the last one it has answered and does not
+/// wake for it again: after one wake S is awake or cannot fall asleep, because index has changed and cannot come back
+/// to `seen` while S consumes nothing (the ring is never filled quite full).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace zipc {
+
+using Clock = std::chrono::steady_clock;
+
+/// Until when to wait. Clock::time_point::max() means for ever, and min() means not at all.
+using Deadline = Clock::time_point;
+inline constexpr Deadline kForever = Deadline::max();
+inline constexpr Deadline kNoWait = Deadline::min();
+
+/// `timeout` from now; kForever when that is beyond the clock's range.
+[[nodiscard]] inline Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept {
+  if (timeout <= std::chrono::nanoseconds::zero()) return kNoWait;
+  const auto now = Clock::now();
+  return timeout >= kForever - now ? kForever : now + timeout;
+}
+
+// ThreadSanitizer does not model fences. Its build uses seq_cst operations in their place: the same handshake, slower.
+#if defined(__SANITIZE_THREAD__)
+#define ZIPC_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ZIPC_TSAN 1
+#endif
+#endif
+
+#ifdef ZIPC_TSAN
+inline constexpr std::memory_order kOrderPublish = std::memory_order_seq_cst;   // P1, S1
+inline constexpr std::memory_order kOrderObserve = std::memory_order_seq_cst;   // P3, S3
+inline constexpr std::memory_order kOrderAnnounce = std::memory_order_seq_cst;
+inline void full_fence() noexcept {}
+#else
+inline constexpr std::memory_order kOrderPublish = std::memory_order_release;  // [message-ready], [slot-free]
+inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  // their other halves
+inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // ordered by the fences of the handshake
+inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+#endif
+
+/// Stops the compiler, not the processor: P2 when the sleeper runs a heavy fence.
+inline void compiler_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+/// Whether heavy_fence() of any process reaches the threads of this one, and ours reach theirs: membarrier(2) is there and
+/// this process is registered with it (the first call registers; a forked child stays registered).
+/// ZIPC_FENCE=full in the environment says no. Cost: a load, after the first call.
+[[nodiscard]] bool heavy_fence_available() noexcept;
+
+/// What heavy_fence_available() has found, or false before anybody asked. For the message path. Cost: a load.
+inline std::atomic<bool> heavy_fence_registered{false};
+
+/// A full fence here and, where heavy_fence_available(), on every processor that runs a registered process.
+/// Cost: a system call; about 1 us, more while the peer spins.
+void heavy_fence() noexcept;
+
+/// Sleeps until `word` is not `seen`, somebody wakes it, or `deadline` has passed; may return early for no reason.
+/// Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).
+void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept;
+
+/// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
+void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
+
+/// A hint to the processor that this is a spinning loop.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+/// How often to look before sleeping: 0 on a single processor, where spinning only keeps the peer from running.
+[[nodiscard]] int spin_limit() noexcept;
+
+}  // namespace zipc
