@@ -1,0 +1,73 @@
+/// One connection to the broker, and finding it. Blocking; the callers see to it that one thread at a time uses it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/protocol.h"
+#include "common/unique_fd.h"
+
+namespace zipc {
+
+/// What ZIPC_BROKER says.
+enum class BrokerUse { automatic, require, off };
+/// Error::invalid_argument when the variable has another value.
+[[nodiscard]] Result<BrokerUse> broker_use();
+
+/// $ZIPC_SOCKET, the user's socket, the system's socket: those that are defined, in this order.
+[[nodiscard]] std::vector<std::string> broker_sockets();
+
+class Connection {
+ public:
+  /// Connects to the first of `paths` where somebody listens. Error::no_broker when nobody does, permission_denied when
+  /// a socket is there that we may not use, timeout, system.
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::vector<std::string>& paths);
+
+  /// Sends a call and waits for the reply, kAnswerTimeout at most. Descriptors that come with it are appended to `fds`.
+  /// A broker that has gone away in the meantime is connected to again, once. A refusal of the broker is a Failure.
+  [[nodiscard]] Result<protocol::json::object> call(std::string_view method, protocol::json::object parameters,
+                                                    std::vector<UniqueFd>* fds = nullptr);
+
+  /// Sends a call that wants no reply. Never blocks; that it fails is of no interest.
+  void notify(std::string_view method, protocol::json::object parameters) noexcept;
+
+  [[nodiscard]] const std::string& socket_path() const noexcept { return path_; }
+
+  /// False in a child that was forked after connecting: it must not talk in its parent's name.
+  [[nodiscard]] bool is_ours() const noexcept;
+
+ private:
+  Connection(UniqueFd fd, std::string path);
+  [[nodiscard]] Result<void> reconnect();
+  [[nodiscard]] Result<void> send_all(std::string_view message);
+  [[nodiscard]] Result<std::string> receive_message(std::vector<UniqueFd>* fds);
+  [[nodiscard]] Result<void> receive_some(std::vector<UniqueFd>* fds);
+
+  UniqueFd fd_;
+  std::string path_;
+  pid_t process_;
+  std::string buffer_;  // received, not consumed yet
+};
+
+/// The connection that the C API and Sender::create share: made when first needed; a forked child gets its own.
+class ProcessConnection {
+ public:
+  /// Null when ZIPC_BROKER is off, or is auto and nobody listens. Otherwise as Connection::open.
+  [[nodiscard]] Result<Connection*> get();
+
+  /// The connection, if there is one already.
+  [[nodiscard]] Connection* current() const noexcept { return connection_.get(); }
+
+  /// After Error::no_broker: the next get() looks for a broker anew.
+  void forget() noexcept { connection_.reset(); }
+
+ private:
+  std::unique_ptr<Connection> connection_;
+  std::vector<std::string> paths_;  // where it was looked for
+};
+
+}  // namespace zipc

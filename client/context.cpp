@@ -1,0 +1,41 @@
+#include "client/context.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+namespace zipc {
+namespace {
+
+/// The pid above, and below a number that starts at the process's first call and never repeats in it.
+std::uint64_t make_id() noexcept {
+  static std::atomic<std::uint32_t> counter{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count() >> 10)};
+  const std::uint32_t number = counter.fetch_add(1, std::memory_order_relaxed);  // only its being different matters
+  return static_cast<std::uint64_t>(getpid()) << 32 | number;
+}
+
+}  // namespace
+
+ZipcContext dead_context(Role role, std::string_view name, const Params& params) noexcept {
+  ZipcContext context{};
+  context.mode = static_cast<std::uint8_t>(role);
+  std::memcpy(context.name, name.data(), std::min(name.size(), sizeof context.name - 1));
+  context.params = {.message_size = params.message_size, .queue_size = params.queue_size};
+  return context;
+}
+
+ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, bool has_tripwire,
+                         std::uint64_t id) noexcept {
+  auto* bytes = static_cast<std::byte*>(memory);
+  ZipcContext context = dead_context(role, name, params);
+  context.id = id != 0 ? id : make_id();
+  context.padding[0] = has_tripwire ? kContextHasTripwire : std::uint8_t{0};
+  context.queue = reinterpret_cast<ZipcQueue*>(memory);
+  context.buffers = bytes + buffers_offset(params);
+  context.init_flag = reinterpret_cast<int32_t*>(bytes + init_flag_offset(params));
+  return context;
+}
+
+}  // namespace zipc

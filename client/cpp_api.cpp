@@ -1,0 +1,125 @@
+// The C++ API's endpoints, over the same ring and table as the C API.
+#include <zipc/zipc.hpp>
+
+#include "client/attachments.h"
+#include "client/client.h"
+#include "client/context.h"
+
+namespace zipc {
+namespace {
+
+Failure too_small(std::size_t size, const Params& params) {
+  return Failure{Error::invalid_argument, "the memory has " + std::to_string(size) + " bytes; queue_size " +
+                                              std::to_string(params.queue_size) + " and message_size " +
+                                              std::to_string(params.message_size) + " take " +
+                                              std::to_string(shared_memory_size(params))};
+}
+
+Result<ZipcContext> over_memory(std::span<std::byte> memory, const Params& params, std::string_view name, Role role,
+                                std::uint64_t id) {
+  if (auto valid = check_params(params); !valid) return valid.failure();
+  if (memory.size() < shared_memory_size(params)) return too_small(memory.size(), params);
+  const auto init = role == Role::sender ? &zipc_init_sender : &zipc_init_receiver;
+  const ZipcContext context =
+      init(std::string(name).c_str(), memory.data(), params.queue_size, params.message_size, id);
+  if (context.queue != nullptr) return context;
+  return Failure{static_cast<Error>(zipc_last_error()->code), zipc_last_error()->message};
+}
+
+Result<ZipcContext> attach(std::string_view name, Role role, const std::optional<Params>& params) {
+  return Attachments::of_process().attach({.name = std::string(name), .role = role, .params = params});
+}
+
+MessageOrError to_message(const Slot& slot) noexcept {
+  if (slot.error != Error::ok) return slot.error;
+  return Message{.index = slot.index, .data = {slot.data, slot.size}};
+}
+
+}  // namespace
+
+Result<Sender> Access::sender(const Result<ZipcContext>& context) {
+  if (!context) return context.failure();
+  return Sender(*context);
+}
+
+Result<Receiver> Access::receiver(const Result<ZipcContext>& context) {
+  if (!context) return context.failure();
+  return Receiver(*context);
+}
+
+Result<Sender> Sender::create(std::string_view name, const Params& params) {
+  return Access::sender(attach(name, Role::sender, params));
+}
+
+Result<Sender> Sender::open(std::string_view name) { return Access::sender(attach(name, Role::sender, std::nullopt)); }
+
+Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, std::string_view name, std::uint64_t id) {
+  return Access::sender(over_memory(memory, params, name, Role::sender, id));
+}
+
+Error Sender::send(std::span<const std::byte> message) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return ring_of(context_).send(message.data(), message.size());
+}
+
+Error Sender::send_blocking(std::span<const std::byte> message, std::chrono::nanoseconds timeout) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return ring_of(context_).send_blocking(message.data(), message.size(), deadline_after(timeout));
+}
+
+Loaned Sender::loan() noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return to_message(ring_of(context_).loan());
+}
+
+Loaned Sender::loan_blocking(std::chrono::nanoseconds timeout) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return to_message(ring_of(context_).loan_blocking(deadline_after(timeout)));
+}
+
+Error Sender::publish(std::size_t size) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return ring_of(context_).publish(size);
+}
+
+Result<Receiver> Receiver::create(std::string_view name, const Params& params) {
+  return Access::receiver(attach(name, Role::receiver, params));
+}
+
+Result<Receiver> Receiver::open(std::string_view name) {
+  return Access::receiver(attach(name, Role::receiver, std::nullopt));
+}
+
+Result<Receiver> Receiver::over(std::span<std::byte> memory, const Params& params, std::string_view name,
+                                std::uint64_t id) {
+  return Access::receiver(over_memory(memory, params, name, Role::receiver, id));
+}
+
+Received Receiver::receive() noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return to_message(ring_of(context_).receive());
+}
+
+Received Receiver::receive_blocking(std::chrono::nanoseconds timeout) noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return to_message(ring_of(context_).receive_blocking(deadline_after(timeout)));
+}
+
+Received Receiver::peek() noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return to_message(ring_of(context_).peek());
+}
+
+Received Receiver::peek_blocking(std::chrono::nanoseconds timeout) noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  Ring ring = ring_of(context_);
+  const Error waited = ring.wait_for_message(deadline_after(timeout));
+  return waited == Error::ok ? to_message(ring.peek()) : MessageOrError(waited);
+}
+
+Error Receiver::pop() noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return ring_of(context_).pop();
+}
+
+}  // namespace zipc

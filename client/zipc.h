@@ -1,0 +1,219 @@
+/*
+ * zipc: messages between processes of one machine, through shared memory. This header is the manual of the C API.
+ *
+ * A channel is a named, one-way queue between one sender and one receiver. Sending copies the message into shared memory and
+ * publishes it; receiving gives a pointer to it there. While both sides are busy neither makes a system call.
+ *
+ *   ZipcContext sender = zipc_create_sender("/camera", 64, 1024);       one process
+ *   if (!zipc_send(&sender, data, size)) puts(zipc_last_error()->message);
+ *
+ *   ZipcContext receiver = zipc_create_receiver("/camera", 64, 1024);   another; either may come first
+ *   uint8_t *message;
+ *   uint32_t size = zipc_receive_blocking(&receiver, &message, 1000);
+ *
+ * BROKER. When zipcd listens, it makes the channel and hands it out; otherwise the two sides make it themselves, with the
+ * same rules. Environment: ZIPC_BROKER=auto (default), require (never without a broker), off (never ask one);
+ * ZIPC_SOCKET=path is tried first, then $XDG_RUNTIME_DIR/zipcd.sock, then /run/zipcd.sock. A broker that refuses is an
+ * error; it is never bypassed.
+ *
+ * NAMES start with '/', have no other '/', 2 to 39 printable characters without spaces (macOS: 31).
+ * SIZES: queue_size 2 to 2^24 slots, of which one always stays free; message_size 1 to 2^31 bytes.
+ *
+ * ROLES. A channel has one sender and one receiver at a time: another process that asks for a role that is held is refused
+ * (ZIPC_ERROR_ROLE_TAKEN, with the holder's pid). The process that holds it may ask again: it gets a further context and goes
+ * on where it was. A role ends with zipc_destroy of its last context, or with the process, however that ends.
+ *
+ * THREADS. Different contexts may be used from different threads at once, but the contexts of one role of one channel by
+ * one thread at a time. Creating and destroying is safe from any thread. After fork() the child may go on with an inherited
+ * context (and then the parent must not), and may create its own.
+ *
+ * ERRORS. Every function that fails says why in zipc_last_error(), per thread. The library never prints and never exits.
+ *
+ * OWNERSHIP. A ZipcContext is a value: keep it where you like, copy it, pass it on; what it points to is the library's. A
+ * pointer to a received message points into the channel; see zipc_receive for how long it stays good.
+ */
+#ifndef ZIPC_H
+#define ZIPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h> /* programs written for ZIPC use strlen without including it */
+
+#if defined(__GNUC__)
+#define ZIPC_API __attribute__((visibility("default")))
+#else
+#define ZIPC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZIPC_MODE_SERVER 0 /* sender */
+#define ZIPC_MODE_CLIENT 1 /* receiver */
+
+/* Why a call failed. The numbers never change their meaning; they are also zipcctl's exit codes. zipc_error_name() and
+ * zipc_error_advice() put them into words. */
+typedef enum zipc_error {
+  ZIPC_OK = 0,
+  ZIPC_ERROR_SYSTEM = 1,               /* the operating system refused; the message holds its words */
+  ZIPC_ERROR_INVALID_ARGUMENT = 2,     /* a null pointer, an impossible value */
+  ZIPC_ERROR_INVALID_NAME = 3,         /* see NAMES above */
+  ZIPC_ERROR_INVALID_PARAMS = 4,       /* see SIZES above */
+  ZIPC_ERROR_FULL = 5,                 /* the queue is full; nothing was written */
+  ZIPC_ERROR_EMPTY = 6,                /* no message is waiting */
+  ZIPC_ERROR_TIMEOUT = 7,              /* the time given ran out */
+  ZIPC_ERROR_MESSAGE_TOO_LARGE = 8,    /* longer than message_size; nothing was written */
+  ZIPC_ERROR_CLOSED = 9,               /* the context was destroyed or never created, or has the other role */
+  ZIPC_ERROR_ROLE_TAKEN = 10,          /* another process holds the role: holder_pid */
+  ZIPC_ERROR_PARAMS_MISMATCH = 11,     /* the channel has other sizes: the message gives both */
+  ZIPC_ERROR_CHANNEL_NOT_FOUND = 12,   /* no channel of this name */
+  ZIPC_ERROR_CHANNEL_EXISTS = 13,      /* the name is in use */
+  ZIPC_ERROR_CHANNEL_IN_USE = 14,      /* somebody holds a role of it */
+  ZIPC_ERROR_CHANNEL_PROVISIONED = 15, /* the broker's configuration provides it */
+  ZIPC_ERROR_PERMISSION_DENIED = 16,   /* the broker's rules or the segment's mode say no: the message names the rule */
+  ZIPC_ERROR_LIMIT_REACHED = 17,       /* a limit of the broker's configuration: the message names it */
+  ZIPC_ERROR_OUT_OF_MEMORY = 18,       /* not enough shared memory */
+  ZIPC_ERROR_CORRUPT = 19,             /* shared memory holds an impossible value: another process wrote it */
+  ZIPC_ERROR_FOREIGN_SEGMENT = 20,     /* a file of this name is there that is no segment of this channel */
+  ZIPC_ERROR_NO_BROKER = 21,           /* ZIPC_BROKER=require, and nobody listens */
+  ZIPC_ERROR_PROTOCOL = 22,            /* what listens at the socket does not speak our protocol */
+  ZIPC_ERROR_LEASE_NOT_FOUND = 23,     /* (broker protocol only) */
+  ZIPC_ERROR_BUSY = 24,                /* another process is setting the channel up and does not finish */
+  ZIPC_ERROR_UNSUPPORTED = 25          /* not on this platform */
+} zipc_error;
+
+/* The sizes of a channel. */
+typedef struct {
+  uint32_t message_size; /* longest message in bytes */
+  uint32_t queue_size;   /* slots; queue_size - 1 messages fit */
+} ZipcParams;
+
+typedef struct ZipcQueue ZipcQueue; /* opaque */
+
+/* One end of a channel. Only these fields may be read: id, mode, name, params, and `queue`, which is NULL when creating
+ * failed or after zipc_destroy. Every call on such a context does nothing but fail with ZIPC_ERROR_CLOSED. */
+typedef struct {
+  uint64_t id;        /* unique on this machine while the process lives */
+  uint8_t mode;       /* ZIPC_MODE_SERVER or ZIPC_MODE_CLIENT */
+  uint8_t padding[7]; /* the library's */
+  char name[40];      /* of the channel, NUL-terminated */
+  ZipcParams params;
+  ZipcQueue *queue;   /* the library's, as are the following */
+  void *buffers;
+  int32_t *init_flag;
+} ZipcContext;
+
+/* What the last failed call of this thread had to say. Successful calls leave it as it is. */
+typedef struct {
+  zipc_error code;
+  int32_t holder_pid;  /* ZIPC_ERROR_ROLE_TAKEN: who holds the role, as far as known; otherwise 0 */
+  char message[512];   /* one sentence that names the operands, NUL-terminated */
+} ZipcError;
+
+/* Counters of a channel since its creation. They stand in shared memory, where both peers write them. */
+typedef struct {
+  uint64_t sent;       /* messages */
+  uint64_t bytes_sent;
+  uint64_t received;   /* messages */
+  uint64_t full;       /* how often the sender met a full queue */
+  uint32_t depth;      /* messages waiting now */
+  uint32_t deepest;    /* most messages ever found waiting */
+} ZipcStats;
+
+/* ---- Creating and destroying ------------------------------------------------------------------------------------ */
+
+/* Takes a role of the channel `name`, which is created if it does not exist, and must have these sizes if it does.
+ * On failure the result's `queue` is NULL. Errors: all but FULL to CLOSED. Blocks while the broker answers, or for two
+ * seconds at most while another process sets the same channel up. What a former sender has queued is still delivered. */
+ZIPC_API ZipcContext zipc_create_sender(const char *name, uint32_t queue_size, uint32_t message_size);
+ZIPC_API ZipcContext zipc_create_receiver(const char *name, uint32_t queue_size, uint32_t message_size);
+
+/* The same for a channel that exists, with the sizes that it has: see params in the result. */
+ZIPC_API ZipcContext zipc_open_sender(const char *name);
+ZIPC_API ZipcContext zipc_open_receiver(const char *name);
+
+/* Takes a role of a queue in memory that the caller owns: zipc_shared_memory_size() bytes, aligned to 8, that stays mapped
+ * until after the last use. `name` (may be NULL) and `id` (0: one is made) are only noted in the context. Memory without an
+ * init flag is set up anew. No broker, no lease: that there is one sender and one receiver is the caller's business. */
+ZIPC_API ZipcContext zipc_init_sender(const char *name, void *memory, uint32_t queue_size, uint32_t message_size,
+                                      uint64_t id);
+ZIPC_API ZipcContext zipc_init_receiver(const char *name, void *memory, uint32_t queue_size, uint32_t message_size,
+                                        uint64_t id);
+
+/* Gives the context back: unmaps, and clears its three pointers, so that calling it twice is harmless. The role is free
+ * when its last context of this process is destroyed. The channel and its messages stay. NULL is harmless. */
+ZIPC_API void zipc_destroy(ZipcContext *context);
+
+/* Removes the channel's name; who has it open keeps it. With a broker it is the broker that removes it. A channel that does
+ * not exist is no error. Otherwise zipc_last_error() has INVALID_NAME, PERMISSION_DENIED, CHANNEL_PROVISIONED, SYSTEM. */
+ZIPC_API void zipc_unlink(const char *name);
+
+/* ---- Sending ---------------------------------------------------------------------------------------------------- */
+
+/* Sends a copy of the message. false: nothing was sent; FULL, MESSAGE_TOO_LARGE, CLOSED, CORRUPT, INVALID_ARGUMENT.
+ * Wait-free; a system call only if the receiver sleeps. message_size may be 0, and message NULL then. */
+ZIPC_API bool zipc_send(ZipcContext *sender, const uint8_t *message, size_t message_size);
+
+/* The same, but waits up to timeout_millis (0 to 65535) for space: then TIMEOUT instead of FULL. */
+ZIPC_API bool zipc_send_blocking(ZipcContext *sender, const uint8_t *message, size_t message_size,
+                                 uint16_t timeout_millis);
+
+/* The next free slot, params.message_size bytes, to write a message in place; NULL: FULL, CLOSED, CORRUPT. Nothing is sent
+ * until zipc_publish; loaning again, or sending, uses the same slot. */
+ZIPC_API uint8_t *zipc_loan(ZipcContext *sender);
+
+/* Sends the first message_size bytes of the slot that zipc_loan gave. Errors as for zipc_send. */
+ZIPC_API bool zipc_publish(ZipcContext *sender, size_t message_size);
+
+/* ---- Receiving -------------------------------------------------------------------------------------------------- */
+
+/* Takes the oldest message out of the queue and points *message at it. It stays good until this receiver's next receive or
+ * pop. Returns its length in bytes, or 0; then *message is non-NULL for a message of length 0, and NULL when there is none
+ * (EMPTY, CLOSED, CORRUPT). Wait-free; a system call only if the sender sleeps. */
+ZIPC_API uint32_t zipc_receive(ZipcContext *receiver, uint8_t **message);
+
+/* The same, but waits up to timeout_millis (0 to 65535, by the monotonic clock) for a message: then TIMEOUT. */
+ZIPC_API uint32_t zipc_receive_blocking(ZipcContext *receiver, uint8_t **message, uint16_t timeout_millis);
+
+/* Points *message at the oldest message and leaves it in the queue: until zipc_pop it stays good, peeking again gives it
+ * again, and so it does to a successor if this process dies. Returns as zipc_receive does. */
+ZIPC_API uint32_t zipc_peek(ZipcContext *receiver, uint8_t **message);
+
+/* Takes the oldest message out of the queue, when it has been dealt with. false: EMPTY, CLOSED, CORRUPT. */
+ZIPC_API bool zipc_pop(ZipcContext *receiver);
+
+/* ---- Looking ---------------------------------------------------------------------------------------------------- */
+
+/* The last failure of this thread; never NULL; good until this thread's next call that fails. */
+ZIPC_API const ZipcError *zipc_last_error(void);
+
+/* "role_taken", and what to do about it. Static strings. */
+ZIPC_API const char *zipc_error_name(zipc_error code);
+ZIPC_API const char *zipc_error_advice(zipc_error code);
+
+/* Copies the counters. false: CLOSED, INVALID_ARGUMENT. May be called from any thread. */
+ZIPC_API bool zipc_stats(const ZipcContext *context, ZipcStats *stats);
+
+/* Bytes of memory that a channel of these sizes takes; 0 when they are out of range. */
+ZIPC_API size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size);
+
+/* The path of the channel's file, e.g. "/dev/shm/camera"; good until this thread's next call of it. NULL: INVALID_NAME, or
+ * UNSUPPORTED where shared memory has no path (macOS). The file need not exist. */
+ZIPC_API char *zipc_shm_path(const char *name);
+
+/* Hexadecimal text of all of the channel's memory, or of its header only, 16 bytes a line ("00000040  01 02 ..  |..|\n"), like
+ * snprintf: writes at most `size` bytes with the final NUL, returns the length that it would have had without it.
+ * `text` may be NULL when `size` is 0. Returns 0: CLOSED, INVALID_ARGUMENT. */
+ZIPC_API size_t zipc_dump_hex(const ZipcContext *context, char *text, size_t size);
+ZIPC_API size_t zipc_dump_queue_hex(const ZipcContext *context, char *text, size_t size);
+
+/* "1.0.0": of the library that runs. */
+ZIPC_API const char *zipc_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ZIPC_H */

@@ -1,0 +1,245 @@
+/// The C++ API of zipc: one sender and one receiver of a channel, and the connection to the broker. This header is its manual;
+/// names, sizes, roles, threads and the environment are explained in zipc.h.
+///
+///     auto sender = zipc::Sender::create("/camera", {.queue_size = 64, .message_size = 1024});
+///     if (!sender) return complain(sender.failure().message);
+///     if (auto error = sender->send(bytes); error != zipc::Error::ok) ...
+///
+///     auto receiver = zipc::Receiver::open("/camera");
+///     while (auto message = receiver->receive_blocking()) use(message->data);
+///
+/// *Errors are values.* What happens once (creating, asking the broker) returns Result, with a sentence. What happens for every
+/// message returns Error, a number; error_info() puts it into words. Nothing throws, except std::bad_alloc.
+///
+/// *Ownership.* Sender and Receiver own their role: destroying the last one of a process gives it back. They are move-only;
+/// a moved-from one answers Error::closed.
+///
+/// *ABI.* A Sender or Receiver holds the C API's ZipcContext and nothing else, so both APIs may be mixed: see context().
+#pragma once
+
+#include <zipc.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <zipc/channel.hpp>
+#include <zipc/error.hpp>
+#include <zipc/params.hpp>
+
+namespace zipc {
+
+struct Access;  // the library's own
+
+/// Wait without limit.
+inline constexpr std::chrono::nanoseconds kForEver = std::chrono::nanoseconds::max();
+
+/// Bytes of shared memory that a channel of these sizes takes; 0 when they are out of range.
+[[nodiscard]] inline std::size_t shared_memory_size(const Params& params) noexcept {
+  return zipc_shared_memory_size(params.queue_size, params.message_size);
+}
+
+/// The version of the library that runs, e.g. "1.0.0".
+[[nodiscard]] inline std::string_view version() noexcept { return zipc_version(); }
+
+/// A slot of the channel: a received message, or room for one. `data` points into shared memory.
+struct Message {
+  std::uint32_t index = 0;  ///< which slot, 0 .. queue_size-1
+  std::span<std::byte> data;
+};
+
+/// A slot, or why there is none. Like std::optional, with a reason.
+class [[nodiscard]] MessageOrError {
+ public:
+  MessageOrError(const Message& message) noexcept : message_(message) {}  // NOLINT: implicit on purpose
+  MessageOrError(Error error) noexcept : error_(error) {}                 // NOLINT: implicit on purpose
+
+  explicit operator bool() const noexcept { return error_ == Error::ok; }
+  [[nodiscard]] bool has_value() const noexcept { return error_ == Error::ok; }
+  const Message& operator*() const noexcept { return message_; }
+  const Message* operator->() const noexcept { return &message_; }
+  [[nodiscard]] Error error() const noexcept { return error_; }
+
+ private:
+  Message message_;
+  Error error_ = Error::ok;
+};
+using Received = MessageOrError;
+using Loaned = MessageOrError;
+
+/// Counters of a channel since its creation; the peers write them.
+struct Stats {
+  std::uint64_t sent = 0;  ///< messages
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t received = 0;  ///< messages
+  std::uint64_t full = 0;      ///< how often the sender met a full queue
+  std::uint32_t depth = 0;     ///< messages waiting now
+  std::uint32_t deepest = 0;   ///< most messages ever found waiting
+};
+
+/// What both ends of a channel have. Not used by itself.
+class Endpoint {
+ public:
+  Endpoint(Endpoint&& other) noexcept : context_(std::exchange(other.context_, ZipcContext{})) {}
+  Endpoint& operator=(Endpoint&& other) noexcept {
+    if (this != &other) {
+      zipc_destroy(&context_);
+      context_ = std::exchange(other.context_, ZipcContext{});
+    }
+    return *this;
+  }
+
+  [[nodiscard]] std::string_view name() const noexcept { return context_.name; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return context_.id; }
+  [[nodiscard]] Params params() const noexcept { return {context_.params.queue_size, context_.params.message_size}; }
+
+  [[nodiscard]] Stats stats() const noexcept {
+    ZipcStats s{};
+    zipc_stats(&context_, &s);
+    return {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest};
+  }
+
+  /// The channel's memory, `shared_memory_size()` bytes; null after a move. Writing to it breaks the channel.
+  [[nodiscard]] std::byte* shared_memory_pointer() const noexcept { return reinterpret_cast<std::byte*>(context_.queue); }
+  [[nodiscard]] std::size_t shared_memory_size() const noexcept { return zipc::shared_memory_size(params()); }
+
+  /// Hexadecimal text of all of the memory, and of the queue's header: for looking at, not for parsing.
+  [[nodiscard]] std::string dump_hex() const { return dump(&zipc_dump_hex); }
+  [[nodiscard]] std::string dump_queue_hex() const { return dump(&zipc_dump_queue_hex); }
+
+  /// The C context, for calls of the C API. It stays owned by this object.
+  [[nodiscard]] ZipcContext* context() noexcept { return &context_; }
+
+ protected:
+  explicit Endpoint(const ZipcContext& context) noexcept : context_(context) {}
+  ~Endpoint() { zipc_destroy(&context_); }
+
+  ZipcContext context_;
+
+ private:
+  [[nodiscard]] std::string dump(std::size_t (*into)(const ZipcContext*, char*, std::size_t)) const {
+    std::string text(into(&context_, nullptr, 0), '\0');
+    into(&context_, text.data(), text.size() + 1);
+    return text;
+  }
+};
+
+/// The sending end.
+class Sender : public Endpoint {
+ public:
+  /// As zipc_create_sender: creates the channel if it does not exist.
+  [[nodiscard]] ZIPC_API static Result<Sender> create(std::string_view name, const Params& params);
+  /// As zipc_open_sender: the channel exists and has its sizes.
+  [[nodiscard]] ZIPC_API static Result<Sender> open(std::string_view name);
+  /// Over a caller's buffer of shared_memory_size(params) bytes, aligned to 8. See zipc_init_sender.
+  [[nodiscard]] ZIPC_API static Result<Sender> over(std::span<std::byte> memory, const Params& params,
+                                                    std::string_view name = {}, std::uint64_t id = 0);
+
+  /// Sends a copy. Error::ok, full, message_too_large, closed, corrupt. Wait-free; a system call only if the receiver sleeps.
+  [[nodiscard]] ZIPC_API Error send(std::span<const std::byte> message) noexcept;
+  [[nodiscard]] Error send(std::string_view message) noexcept { return send(std::as_bytes(std::span(message))); }
+
+  /// Sends a copy, waiting for space if the queue is full: then Error::timeout instead of full.
+  [[nodiscard]] ZIPC_API Error send_blocking(std::span<const std::byte> message,
+                                             std::chrono::nanoseconds timeout = kForEver) noexcept;
+
+  /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
+  /// then loaning again, or sending, uses the same slot.
+  [[nodiscard]] ZIPC_API Loaned loan() noexcept;
+  /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
+  [[nodiscard]] ZIPC_API Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+  /// Sends the first `size` bytes of the loaned slot. Errors as for send().
+  [[nodiscard]] ZIPC_API Error publish(std::size_t size) noexcept;
+
+ private:
+  friend struct Access;
+  explicit Sender(const ZipcContext& context) noexcept : Endpoint(context) {}
+};
+
+/// The receiving end.
+class Receiver : public Endpoint {
+ public:
+  /// As zipc_create_receiver: creates the channel if it does not exist.
+  [[nodiscard]] ZIPC_API static Result<Receiver> create(std::string_view name, const Params& params);
+  /// As zipc_open_receiver: the channel exists and has its sizes.
+  [[nodiscard]] ZIPC_API static Result<Receiver> open(std::string_view name);
+  /// Over a caller's buffer of shared_memory_size(params) bytes, aligned to 8. See zipc_init_receiver.
+  [[nodiscard]] ZIPC_API static Result<Receiver> over(std::span<std::byte> memory, const Params& params,
+                                                      std::string_view name = {}, std::uint64_t id = 0);
+
+  /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, closed, corrupt. Wait-free.
+  [[nodiscard]] ZIPC_API Received receive() noexcept;
+
+  /// The same, but waits for a message: Error::timeout, closed, corrupt. Spins briefly, then sleeps.
+  [[nodiscard]] ZIPC_API Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+
+  /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
+  [[nodiscard]] ZIPC_API Received peek() noexcept;
+  /// The same, but waits for a message: Error::timeout, closed, corrupt.
+  [[nodiscard]] ZIPC_API Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+
+  /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
+  [[nodiscard]] ZIPC_API Error pop() noexcept;
+
+ private:
+  friend struct Access;
+  explicit Receiver(const ZipcContext& context) noexcept : Endpoint(context) {}
+};
+
+/// What the broker says about itself.
+struct BrokerInfo {
+  std::string version;
+  int pid = 0;
+  std::uint32_t uid = 0;
+  std::int64_t channels = 0;
+  std::int64_t leases = 0;
+  std::int64_t connections = 0;
+  std::int64_t uptime_ms = 0;
+};
+
+/// A connection to the broker. Reconnects by itself when the broker was restarted. Safe to use from several threads; calls
+/// wait for each other. Every call blocks until the broker answers, and fails with Error::no_broker when nobody listens,
+/// protocol when the answer makes no sense, or with the broker's own refusal.
+class ZIPC_API Client {
+ public:
+  /// Connects to `socket_path`, or, if that is empty, to the first of $ZIPC_SOCKET, $XDG_RUNTIME_DIR/zipcd.sock and
+  /// /run/zipcd.sock where somebody listens.
+  [[nodiscard]] static Result<Client> connect(std::string_view socket_path = {});
+
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();
+
+  /// Where it is connected to.
+  [[nodiscard]] std::string socket_path() const;
+
+  /// Take a role through this broker. As Sender::create and so on, but never without it.
+  [[nodiscard]] Result<Sender> create_sender(std::string_view name, const Params& params);
+  [[nodiscard]] Result<Receiver> create_receiver(std::string_view name, const Params& params);
+  [[nodiscard]] Result<Sender> open_sender(std::string_view name);
+  [[nodiscard]] Result<Receiver> open_receiver(std::string_view name);
+
+  /// Creates a channel and takes no role. Without params it gets the default sizes of the configuration.
+  [[nodiscard]] Result<ChannelInfo> create(std::string_view name, const std::optional<Params>& params = {},
+                                           std::optional<std::chrono::milliseconds> linger = {});
+  /// Removes a dynamic channel; `force`: even if roles of it are held.
+  [[nodiscard]] Result<void> remove(std::string_view name, bool force = false);
+  /// Every channel that this user may use, by name.
+  [[nodiscard]] Result<std::vector<ChannelInfo>> list();
+  [[nodiscard]] Result<ChannelInfo> get(std::string_view name);
+  [[nodiscard]] Result<BrokerInfo> ping();
+
+ private:
+  class ZIPC_HIDDEN Connection;
+  explicit Client(std::unique_ptr<Connection> connection) noexcept;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace zipc
