@@ -48,10 +48,15 @@ struct RingStats {
   std::uint32_t deepest = 0;     ///< most messages ever found waiting
 };
 
-/// Longest sleep beside a peer that is not known to wake us: it may announce and wake by rules that are not ours.
-inline constexpr std::chrono::milliseconds kSliceBesideOldPeer{100};
-/// The same for a sender that waits for space: an existing receiver never wakes a sender.
-inline constexpr std::chrono::milliseconds kSliceForSpace{1};
+/// Longest sleep before looking again, beside a peer that is zipc and beside one that is not known to be.
+struct SleepLimits {
+  std::chrono::milliseconds beside_zipc;
+  std::chrono::milliseconds beside_others;
+};
+/// A receiver is woken by every kind of sender; only those that announce nothing may do it by rules that are not ours.
+inline constexpr SleepLimits kReceiverSleep{std::chrono::milliseconds::max(), std::chrono::milliseconds(100)};
+/// An existing receiver never wakes a sender, and may take the place of a zipc receiver that was killed, unseen.
+inline constexpr SleepLimits kSenderSleep{std::chrono::milliseconds(100), std::chrono::milliseconds(1)};
 
 class Ring {
  public:
@@ -149,13 +154,13 @@ class Ring {
   /// Waits until a message is there: Error::ok, timeout or corrupt. Spins briefly, then sleeps.
   [[nodiscard]] Error wait_for_message(Deadline deadline) noexcept {
     return wait_until([this] { return peek().error; }, Error::empty, receiver_sleeps(), header_->sender_features, deadline,
-                      kSliceBesideOldPeer);
+                      kReceiverSleep);
   }
 
   /// Waits until the queue is not full: Error::ok, timeout or corrupt. Spins briefly, then sleeps.
   [[nodiscard]] Error wait_for_space(Deadline deadline) noexcept {
     return wait_until([this] { return free_slot().error; }, Error::full, sender_sleeps(), header_->receiver_features,
-                      deadline, kSliceForSpace);
+                      deadline, kSenderSleep);
   }
 
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left.
@@ -166,10 +171,11 @@ class Ring {
     heavy_fence();
   }
 
-  /// Takes announce() back, so that the peer assumes nothing about who comes next.
+  /// Takes announce() back, so that the peer assumes nothing about who comes next; if it sleeps, it thinks again.
   void retract(Role role) noexcept {
-    features(role).store(0, std::memory_order_relaxed);  // whoever relies on it was told under the set-up lock
-    waiting_word(role).store(0, std::memory_order_relaxed);
+    features(role).store(0, std::memory_order_relaxed);      // late is harmless: the peer's sleep is limited
+    waiting_word(role).store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
+    wake_one(role == Role::sender ? header_->tail : header_->head);
   }
 
   /// Makes the queue empty, with nothing cached and nothing counted. Only while no zipc peer is attached.
@@ -268,11 +274,11 @@ class Ring {
   }
 
   /// Calls `look` until it stops returning `nothing`, spinning first, then asleep on the peer's index: S1 to S4 of
-  /// waiting.h. `slice`: the longest sleep beside a peer that is not zipc.
+  /// waiting.h.
   template <class Look>
   [[nodiscard]] Error wait_until(Look look, Error nothing, const Handshake& side,
                                  const std::atomic<std::uint32_t>& publisher_features, Deadline deadline,
-                                 std::chrono::milliseconds slice) noexcept {
+                                 const SleepLimits& limits) noexcept {
     Error found = look();
     if (found != nothing) return found;
     if (deadline == kNoWait) return Error::timeout;
@@ -294,7 +300,8 @@ class Ring {
       heavy_fence();
       found = look();
       if (found != nothing) break;
-      wait_while_equal(side.index, seen, is_zipc(publisher_features) ? deadline : std::min(deadline, now + slice));
+      const auto limit = is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
+      wait_while_equal(side.index, seen, std::min(deadline, deadline_after(limit)));
       found = look();
     }
     if (announced) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many

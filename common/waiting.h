@@ -44,6 +44,10 @@ inline constexpr Deadline kNoWait = Deadline::min();
   const auto now = Clock::now();
   return timeout >= kForever - now ? kForever : now + timeout;
 }
+[[nodiscard]] inline Deadline deadline_after(std::chrono::milliseconds timeout) noexcept {
+  if (timeout > std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds::max())) return kForever;
+  return deadline_after(std::chrono::nanoseconds(timeout));
+}
 
 // ThreadSanitizer does not model fences. Its build uses seq_cst operations in their place: the same handshake, slower.
 #if defined(__SANITIZE_THREAD__)

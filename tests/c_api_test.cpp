@@ -1,0 +1,551 @@
+// The C API in direct mode: what zipc-compatible programs rely on, and what went wrong in existing implementations.
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <zipc.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/processes.h"
+#include "tests/support/self_checking.h"
+
+namespace {
+
+using zipc::test::Child;
+using zipc::test::Gate;
+
+const std::uint8_t* bytes(const char* text) { return reinterpret_cast<const std::uint8_t*>(text); }
+
+class CApi : public testing::Test {
+ protected:
+  ~CApi() override { zipc_unlink(name_.c_str()); }
+  [[nodiscard]] const char* name() const { return name_.c_str(); }
+  [[nodiscard]] std::string path() const { return "/dev/shm" + name_; }
+
+  static std::string receive(ZipcContext& receiver) {
+    std::uint8_t* message = nullptr;
+    const std::uint32_t size = zipc_receive(&receiver, &message);
+    return message == nullptr ? "(none)" : std::string(reinterpret_cast<char*>(message), size);
+  }
+  static bool send(ZipcContext& sender, const std::string& text) {
+    return zipc_send(&sender, bytes(text.c_str()), text.size());
+  }
+  static zipc_error last() { return zipc_last_error()->code; }
+
+  const std::string name_ = zipc::test::unique_name("c");
+};
+
+TEST_F(CApi, CarriesMessagesWhicheverSideComesFirst) {
+  for (const bool sender_first : {true, false}) {
+    ZipcContext sender{}, receiver{};
+    if (sender_first) sender = zipc_create_sender(name(), 8, 64);
+    receiver = zipc_create_receiver(name(), 8, 64);
+    if (!sender_first) sender = zipc_create_sender(name(), 8, 64);
+    ASSERT_NE(sender.queue, nullptr);
+    ASSERT_NE(receiver.queue, nullptr);
+    EXPECT_TRUE(send(sender, "hello"));
+    EXPECT_EQ(receive(receiver), "hello");
+    EXPECT_EQ(receive(receiver), "(none)");
+    zipc_destroy(&sender);
+    zipc_destroy(&receiver);
+  }
+}
+
+TEST_F(CApi, FillsTheContextsPublicFields) {
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 64);
+  EXPECT_EQ(receiver.mode, ZIPC_MODE_CLIENT);
+  EXPECT_STREQ(receiver.name, name());
+  EXPECT_EQ(receiver.params.queue_size, 8u);
+  EXPECT_EQ(receiver.params.message_size, 64u);
+  EXPECT_STREQ(zipc_shm_path(name()), path().c_str());
+  EXPECT_EQ(access(zipc_shm_path(name()), F_OK), 0);
+}
+
+TEST_F(CApi, OpensAnExistingChannelByNameWithItsSizes) {
+  EXPECT_EQ(zipc_open_sender(name()).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_CHANNEL_NOT_FOUND);
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 64);
+  ZipcContext sender = zipc_open_sender(name());
+  ASSERT_NE(sender.queue, nullptr);
+  EXPECT_EQ(sender.params.queue_size, 8u);
+  EXPECT_TRUE(send(sender, "x"));
+  EXPECT_EQ(receive(receiver), "x");
+}
+
+// ---- What went wrong in existing implementations --------------------------------------------------------------------
+
+TEST_F(CApi, RefusesToSendToAFullQueueAndKeepsWhatTheReceiverReads) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  ASSERT_TRUE(send(sender, "held"));
+  std::uint8_t* held = nullptr;
+  ASSERT_EQ(zipc_receive(&receiver, &held), 4u);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(send(sender, "more"));
+  EXPECT_FALSE(send(sender, "lost"));
+  EXPECT_EQ(last(), ZIPC_ERROR_FULL);
+  EXPECT_EQ(std::string(zipc_last_error()->message),
+            "channel " + name_ + " is full: 3 messages wait in its 4 slots");
+  EXPECT_EQ(std::string(reinterpret_cast<char*>(held), 4), "held");
+}
+
+TEST_F(CApi, RefusesAnOversizedMessageAndKeepsTheNeighbouringSlotAndTheFlag) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  const std::vector<std::uint8_t> huge(1 << 20, 0xEE);
+  for (const std::size_t size : {std::size_t{9}, huge.size()}) {
+    EXPECT_FALSE(zipc_send(&sender, huge.data(), size));
+    EXPECT_EQ(last(), ZIPC_ERROR_MESSAGE_TOO_LARGE);
+  }
+  EXPECT_EQ(*sender.init_flag, 0x5A495043);
+  EXPECT_TRUE(send(sender, "fits"));
+  EXPECT_EQ(receive(receiver), "fits");
+}
+
+TEST_F(CApi, RefusesASecondSenderAndASecondReceiverOfAnotherProcessAndSaysWhoHoldsTheRole) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  const pid_t parent = getpid();
+  Child child([&] {
+    for (auto* create : {&zipc_create_sender, &zipc_create_receiver}) {
+      if (create(name(), 4, 8).queue != nullptr || last() != ZIPC_ERROR_ROLE_TAKEN) return 1;
+      if (zipc_last_error()->holder_pid != parent) return 2;
+      if (std::string(zipc_last_error()->message).find(std::to_string(parent)) == std::string::npos) return 3;
+    }
+    return 0;
+  });
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_TRUE(send(sender, "x"));
+  EXPECT_EQ(receive(receiver), "x");
+}
+
+TEST_F(CApi, RefusesOtherSizesAndLeavesTheLiveFileAlone) {
+  ZipcContext sender = zipc_create_sender(name(), 1024, 4096);
+  ASSERT_NE(sender.queue, nullptr);
+  for (const auto& [q, m] : {std::pair{8u, 64u}, std::pair{1024u, 64u}, std::pair{2048u, 4096u}}) {
+    EXPECT_EQ(zipc_create_receiver(name(), q, m).queue, nullptr);
+    EXPECT_EQ(last(), ZIPC_ERROR_PARAMS_MISMATCH);
+  }
+  const std::string message = zipc_last_error()->message;
+  EXPECT_NE(message.find("1024"), std::string::npos) << message;
+  EXPECT_NE(message.find("2048"), std::string::npos) << message;
+  const std::vector<std::uint8_t> full(4096, 1);
+  for (int i = 0; i < 1023; ++i) ASSERT_TRUE(zipc_send(&sender, full.data(), full.size())) << "SIGBUS otherwise";
+}
+
+TEST_F(CApi, RefusesNamesThatAreNotChannelNames) {
+  for (const char* bad : {"", "/", "camera", "/a/b", "/../x", "/a b", "/0123456789012345678901234567890123456789"}) {
+    EXPECT_EQ(zipc_create_sender(bad, 4, 8).queue, nullptr) << bad;
+    EXPECT_EQ(last(), ZIPC_ERROR_INVALID_NAME) << bad;
+    EXPECT_EQ(zipc_shm_path(bad), nullptr) << bad;
+    zipc_unlink(bad);
+  }
+  EXPECT_EQ(zipc_create_sender(nullptr, 4, 8).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+}
+
+TEST_F(CApi, RefusesSizesThatCannotWork) {
+  for (const auto& [q, m] : {std::pair{0u, 8u}, std::pair{1u, 8u}, std::pair{8u, 0u}, std::pair{~0u, ~0u}}) {
+    EXPECT_EQ(zipc_create_sender(name(), q, m).queue, nullptr);
+    EXPECT_EQ(last(), ZIPC_ERROR_INVALID_PARAMS);
+    EXPECT_EQ(zipc_shared_memory_size(q, m), 0u);
+  }
+  EXPECT_EQ(access(path().c_str(), F_OK), -1) << "nothing was created";
+}
+
+TEST_F(CApi, WorksWithSizesWhoseProductDoesNotFit32Bits) {
+  EXPECT_EQ(zipc_shared_memory_size(65536, 131072), 260 + 8 * 65536ull + 65536ull * 131072);
+}
+
+TEST_F(CApi, AnswersThatSharedMemoryIsFullAndLeavesNothingBehind) {
+  EXPECT_EQ(zipc_create_sender(name(), 1u << 24, 1u << 31).queue, nullptr);  // 32 PiB
+  EXPECT_EQ(last(), ZIPC_ERROR_OUT_OF_MEMORY);
+  EXPECT_EQ(access(path().c_str(), F_OK), -1);
+  EXPECT_NE(zipc_create_sender(name(), 4, 8).queue, nullptr) << "the name is not blocked";
+}
+
+int open_files() {
+  int count = 0;
+  DIR* folder = opendir("/proc/self/fd");
+  while (readdir(folder) != nullptr) ++count;
+  closedir(folder);
+  return count;
+}
+int mappings() {
+  int count = 0;
+  std::FILE* maps = std::fopen("/proc/self/maps", "r");
+  for (int c = 0; (c = std::fgetc(maps)) != EOF;) count += c == '\n' ? 1 : 0;
+  std::fclose(maps);
+  return count;
+}
+
+TEST_F(CApi, LeaksNoDescriptorAndNoMapping) {
+  const auto pair = [&] {
+    ZipcContext sender = zipc_create_sender(name(), 4, 8);
+    ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+    ASSERT_TRUE(send(sender, "x"));
+    receive(receiver);
+    static_cast<void>(zipc_shm_path(name()));
+    zipc_destroy(&sender);
+    zipc_destroy(&receiver);
+  };
+  pair();
+  const int files = open_files();
+  const int maps = mappings();
+  for (int i = 0; i < 100; ++i) pair();
+  EXPECT_EQ(open_files(), files);
+  EXPECT_LE(mappings(), maps + 2);  // the allocator may map a little
+}
+
+TEST_F(CApi, KeepsNoDescriptorOpenForAnAttachedChannel) {
+  const int files = open_files();
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ASSERT_NE(sender.queue, nullptr);
+  EXPECT_EQ(open_files(), files);
+}
+
+TEST_F(CApi, AcceptsEveryTimeoutAndKeepsItByTheMonotonicClock) {
+  using std::chrono::milliseconds;
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  std::uint8_t* message = nullptr;
+  for (const std::uint16_t timeout : std::initializer_list<std::uint16_t>{0, 1, 30, 1100}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(zipc_receive_blocking(&receiver, &message, timeout), 0u);
+    EXPECT_EQ(message, nullptr);
+    EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(timeout));
+  }
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ASSERT_TRUE(send(sender, "x"));
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 1u);
+}
+
+TEST_F(CApi, GivesEveryContextAnIdOfItsOwn) {
+  std::set<std::uint64_t> ids;
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(ids.insert(zipc_create_sender(name(), 4, 8).id).second);
+}
+
+TEST_F(CApi, SurvivesHostileIndicesAndLengths) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  auto* words = reinterpret_cast<volatile std::uint32_t*>(receiver.queue);
+  std::uint8_t* message = nullptr;
+  words[16] = 0xffffffff;  // tail
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 0u) << "at once";
+  EXPECT_FALSE(send(sender, "x"));
+  EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
+  words[16] = 0;
+  words[0] = 7;  // head
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
+  words[0] = 0;
+  ASSERT_TRUE(send(sender, "x"));
+  words[32] = 9;  // length of slot 0
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_EQ(message, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
+}
+
+// ---- What existing programs do --------------------------------------------------------------------------------------
+
+TEST_F(CApi, LetsTheSameProcessTakeARoleAgainAndGoOnWhereItWas) {
+  ZipcContext first = zipc_create_sender(name(), 8, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 8);
+  ASSERT_TRUE(send(first, "1"));
+  ZipcContext second = zipc_create_sender(name(), 8, 8);
+  ASSERT_NE(second.queue, nullptr);
+  ASSERT_TRUE(send(second, "2"));
+  ASSERT_TRUE(send(first, "3"));
+  ZipcContext receiver_again = zipc_create_receiver(name(), 8, 8);
+  EXPECT_EQ(receive(receiver), "1");
+  EXPECT_EQ(receive(receiver_again), "2");
+  EXPECT_EQ(receive(receiver), "3");
+  zipc_destroy(&first);
+  EXPECT_TRUE(send(second, "4")) << "destroying one context leaves the other alive";
+  EXPECT_EQ(receive(receiver_again), "4");
+}
+
+TEST_F(CApi, KeepsAnOldMappingAliveWhenTheNameIsUnlinkedAndCreatedAnew) {
+  ZipcContext old_sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext old_receiver = zipc_create_receiver(name(), 4, 8);
+  zipc_unlink(name());
+  ZipcContext new_sender = zipc_create_sender(name(), 16, 32);
+  ZipcContext new_receiver = zipc_create_receiver(name(), 16, 32);
+  ASSERT_NE(new_receiver.queue, nullptr);
+  ASSERT_TRUE(send(old_sender, "old"));
+  ASSERT_TRUE(send(new_sender, "new"));
+  EXPECT_EQ(receive(new_receiver), "new");
+  EXPECT_EQ(receive(old_receiver), "old");
+}
+
+TEST_F(CApi, LetsAForkedChildUseAnInheritedContext) {
+  ZipcContext sender = zipc_create_sender(name(), 8, 64);
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 64);
+  ASSERT_TRUE(send(sender, "from the parent"));
+  Child child([&] { return send(sender, "from the child") ? 0 : 1; });
+  EXPECT_EQ(child.wait(), 0);
+  ASSERT_TRUE(send(sender, "from the parent again"));
+  EXPECT_EQ(receive(receiver), "from the parent");
+  EXPECT_EQ(receive(receiver), "from the child");
+  EXPECT_EQ(receive(receiver), "from the parent again");
+}
+
+TEST_F(CApi, KeepsTheParentsRoleWhenAChildDestroysItsInheritedContextOrEnds) {
+  ZipcContext sender = zipc_create_sender(name(), 8, 64);
+  Child child([&] {
+    zipc_destroy(&sender);
+    return 0;
+  });
+  EXPECT_EQ(child.wait(), 0);
+  Child other([&] { return zipc_create_sender(name(), 8, 64).queue == nullptr && last() == ZIPC_ERROR_ROLE_TAKEN ? 0 : 1; });
+  EXPECT_EQ(other.wait(), 0);
+  EXPECT_TRUE(send(sender, "x"));
+}
+
+TEST_F(CApi, LetsAChildTakeOverTheRoleOfAParentThatIsGone) {
+  Gate parent_gone;
+  Gate done;
+  int result[2];
+  ASSERT_EQ(pipe(result), 0);
+  Child parent([&] {
+    ZipcContext sender = zipc_create_sender(name(), 8, 64);
+    if (!send(sender, "parent")) return 1;
+    if (fork() != 0) return 0;
+    parent_gone.wait();
+    ZipcContext again = zipc_create_sender(name(), 8, 64);
+    const bool sent = again.queue != nullptr && send(again, "child");
+    static_cast<void>(!write(result[1], sent ? "y" : "n", 1));
+    return 0;
+  });
+  EXPECT_EQ(parent.wait(), 0);
+  parent_gone.open();
+  char answer = 0;
+  ASSERT_EQ(read(result[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 64);
+  EXPECT_EQ(receive(receiver), "parent");
+  EXPECT_EQ(receive(receiver), "child");
+}
+
+TEST_F(CApi, LetsASuccessorGoOnWhereAKilledSenderAndReceiverWere) {
+  Gate sent;
+  Child sender([&] {
+    ZipcContext context = zipc_create_sender(name(), 8, 64);
+    const bool good = send(context, "1") && send(context, "2");
+    sent.open();
+    pause();
+    return good ? 0 : 1;
+  });
+  sent.wait();
+  Gate peeked;
+  Child receiver([&] {
+    ZipcContext context = zipc_create_receiver(name(), 8, 64);
+    const bool good = receive(context) == "1";
+    std::uint8_t* message = nullptr;
+    static_cast<void>(zipc_peek(&context, &message));
+    peeked.open();
+    pause();
+    return good ? 0 : 1;
+  });
+  peeked.wait();
+  sender.kill_now();
+  receiver.kill_now();
+  ZipcContext next_sender = zipc_create_sender(name(), 8, 64);
+  ZipcContext next_receiver = zipc_create_receiver(name(), 8, 64);
+  ASSERT_NE(next_sender.queue, nullptr) << zipc_last_error()->message;
+  ASSERT_NE(next_receiver.queue, nullptr) << zipc_last_error()->message;
+  EXPECT_TRUE(send(next_sender, "3"));
+  EXPECT_EQ(receive(next_receiver), "2") << "peeked and not popped: it is delivered again";
+  EXPECT_EQ(receive(next_receiver), "3");
+}
+
+// ---- The new calls --------------------------------------------------------------------------------------------------
+
+TEST_F(CApi, DoesNothingOnADeadContext) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  zipc_destroy(&sender);
+  zipc_destroy(&sender);
+  zipc_destroy(nullptr);
+  EXPECT_EQ(sender.queue, nullptr);
+  EXPECT_EQ(sender.buffers, nullptr);
+  EXPECT_EQ(sender.init_flag, nullptr);
+  EXPECT_FALSE(send(sender, "x"));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_FALSE(zipc_send_blocking(&sender, bytes("x"), 1, 65535));
+  EXPECT_EQ(zipc_loan(&sender), nullptr);
+  EXPECT_FALSE(zipc_publish(&sender, 1));
+  ZipcStats stats;
+  EXPECT_FALSE(zipc_stats(&sender, &stats));
+  EXPECT_EQ(zipc_dump_hex(&sender, nullptr, 0), 0u);
+  ZipcContext receiver{};
+  std::uint8_t* message = reinterpret_cast<std::uint8_t*>(1);
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_EQ(message, nullptr);
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 0u);
+  EXPECT_EQ(zipc_peek(&receiver, &message), 0u);
+  EXPECT_FALSE(zipc_pop(&receiver));
+}
+
+TEST_F(CApi, RefusesToSendOnAReceiverAndToReceiveOnASender) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  std::uint8_t* message = nullptr;
+  EXPECT_FALSE(send(receiver, "x"));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_EQ(zipc_receive(&sender, &message), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+}
+
+TEST_F(CApi, RefusesNullPointersWithAnAnswer) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  EXPECT_FALSE(zipc_send(&sender, nullptr, 1));
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  EXPECT_FALSE(zipc_send(nullptr, bytes("x"), 1));
+  EXPECT_EQ(zipc_receive(&receiver, nullptr), 0u);
+  EXPECT_FALSE(zipc_stats(&sender, nullptr));
+  EXPECT_EQ(zipc_dump_hex(&sender, nullptr, 5), 0u);
+  EXPECT_EQ(zipc_init_sender(nullptr, nullptr, 4, 8, 0).queue, nullptr);
+}
+
+TEST_F(CApi, TellsAnEmptyMessageFromAnEmptyQueue) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  std::uint8_t* message = nullptr;
+  EXPECT_TRUE(zipc_send(&sender, nullptr, 0));
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_NE(message, nullptr);
+  EXPECT_EQ(zipc_receive(&receiver, &message), 0u);
+  EXPECT_EQ(message, nullptr);
+}
+
+TEST_F(CApi, WaitsForSpaceUntilTheReceiverMakesSome) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  ASSERT_TRUE(send(sender, "1"));
+  EXPECT_FALSE(zipc_send_blocking(&sender, bytes("2"), 1, 5));
+  EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+  std::thread reader([&] {
+    std::uint8_t* message = nullptr;
+    EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 1u);
+  });
+  EXPECT_TRUE(zipc_send_blocking(&sender, bytes("2"), 1, 65535));
+  reader.join();
+  EXPECT_EQ(receive(receiver), "2");
+}
+
+TEST_F(CApi, WritesAndReadsInPlace) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  std::uint8_t* slot = zipc_loan(&sender);
+  ASSERT_NE(slot, nullptr);
+  std::memcpy(slot, "in place", 8);
+  ASSERT_TRUE(zipc_publish(&sender, 8));
+  EXPECT_EQ(zipc_loan(&sender), nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_FULL);
+  std::uint8_t* message = nullptr;
+  EXPECT_EQ(zipc_peek(&receiver, &message), 8u);
+  EXPECT_EQ(message, slot - reinterpret_cast<std::uint8_t*>(sender.queue) + reinterpret_cast<std::uint8_t*>(receiver.queue));
+  EXPECT_TRUE(zipc_pop(&receiver));
+  EXPECT_FALSE(zipc_pop(&receiver));
+  EXPECT_EQ(last(), ZIPC_ERROR_EMPTY);
+}
+
+TEST_F(CApi, WorksOverMemoryThatTheCallerOwns) {
+  std::vector<std::uint64_t> memory(zipc_shared_memory_size(4, 8) / 8 + 1, 0xDDDDDDDDDDDDDDDD);
+  ZipcContext receiver = zipc_init_receiver("any name", memory.data(), 4, 8, 0);
+  ZipcContext sender = zipc_init_sender(nullptr, memory.data(), 4, 8, 4711);
+  ASSERT_NE(sender.queue, nullptr) << zipc_last_error()->message;
+  EXPECT_EQ(sender.id, 4711u);
+  EXPECT_NE(receiver.id, 0u);
+  EXPECT_TRUE(send(sender, "x"));
+  EXPECT_EQ(receive(receiver), "x");
+  EXPECT_EQ(zipc_init_sender(nullptr, reinterpret_cast<char*>(memory.data()) + 4, 4, 8, 0).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
+TEST_F(CApi, CountsInItsStatistics) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  for (int i = 0; i < 4; ++i) static_cast<void>(send(sender, "abc"));
+  receive(receiver);
+  ZipcStats stats;
+  ASSERT_TRUE(zipc_stats(&receiver, &stats));
+  EXPECT_EQ(stats.sent, 3u);
+  EXPECT_EQ(stats.bytes_sent, 9u);
+  EXPECT_EQ(stats.received, 1u);
+  EXPECT_EQ(stats.full, 1u);
+  EXPECT_EQ(stats.depth, 2u);
+}
+
+TEST_F(CApi, DumpsItsMemoryAsHexadecimalTextLikeSnprintf) {
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ASSERT_TRUE(send(sender, "ABCDEFGH"));
+  const std::size_t length = zipc_dump_hex(&sender, nullptr, 0);
+  std::string text(length + 1, '?');
+  ASSERT_EQ(zipc_dump_hex(&sender, text.data(), text.size()), length);
+  EXPECT_EQ(text.back(), '\0');
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), (128 + 32 + 32 + 4 + 15) / 16);
+  EXPECT_NE(text.find("41 42 43 44 45 46 47 48"), std::string::npos) << text;
+  EXPECT_NE(text.find("|ABCDEFGH"), std::string::npos);
+  EXPECT_NE(text.find("CPIZ"), std::string::npos);
+  std::string part(10, '?');
+  EXPECT_EQ(zipc_dump_hex(&sender, part.data(), part.size()), length);
+  EXPECT_EQ(part, text.substr(0, 9) + '\0');
+  const std::size_t header = zipc_dump_queue_hex(&sender, nullptr, 0);
+  EXPECT_EQ(header, length / 13 * 8) << "the header is 8 of 13 lines";
+}
+
+TEST_F(CApi, RefusesAnUnknownBrokerMode) {
+  setenv("ZIPC_BROKER", "maybe", 1);
+  EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  setenv("ZIPC_BROKER", "require", 1);
+  setenv("ZIPC_SOCKET", "/nonexistent/zipcd.sock", 1);
+  EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_NO_BROKER);
+  setenv("ZIPC_BROKER", "off", 1);
+  EXPECT_NE(zipc_create_sender(name(), 4, 8).queue, nullptr);
+}
+
+TEST_F(CApi, CreatesTheSameChannelFromManyThreadsAndProcessesAtOnce) {
+  Gate go;
+  std::vector<Child> children;
+  for (int i = 0; i < 8; ++i) {
+    children.emplace_back([&] {
+      go.wait();
+      go.open();
+      ZipcContext context = zipc_create_sender(name(), 16, 64);
+      if (context.queue != nullptr) return send(context, "won") ? 1 : 9;
+      return last() == ZIPC_ERROR_ROLE_TAKEN ? 0 : 8;
+    });
+  }
+  go.open();
+  int winners = 0;
+  for (Child& child : children) {
+    const int code = child.wait();
+    EXPECT_LE(code, 1);
+    winners += code;
+  }
+  EXPECT_GE(winners, 1);  // one at a time: who comes after a winner has ended wins too
+  ZipcContext receiver = zipc_create_receiver(name(), 16, 64);
+  for (int i = 0; i < winners; ++i) EXPECT_EQ(receive(receiver), "won");
+  EXPECT_EQ(receive(receiver), "(none)");
+}
+
+TEST(CApiNames, GivesEveryErrorANameAndAdvice) {
+  EXPECT_STREQ(zipc_error_name(ZIPC_ERROR_ROLE_TAKEN), "role_taken");
+  EXPECT_STRNE(zipc_error_advice(ZIPC_ERROR_ROLE_TAKEN), "");
+  EXPECT_STREQ(zipc_error_name(static_cast<zipc_error>(31)), "system") << "a number that has no name yet";
+  EXPECT_STREQ(zipc_version(), ZIPC_TEST_VERSION);
+}
+
+}  // namespace

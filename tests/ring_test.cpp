@@ -1,0 +1,251 @@
+// The ring over plain memory: what it promises, one sentence at a time; and then with a sender and a receiver that sleep.
+#include "common/ring.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "tests/support/self_checking.h"
+
+namespace zipc {
+namespace {
+
+using test::is_message;
+using test::make_message;
+
+/// A segment in memory of this process, with both sides announced.
+class Queue {
+ public:
+  explicit Queue(const Params& params, bool announced = true)
+      : params_(params), memory_(static_cast<std::size_t>(segment_size(params)) / 8 + 1) {
+    if (!announced) return;
+    ring().announce(Role::sender);
+    ring().announce(Role::receiver);
+  }
+  [[nodiscard]] Ring ring() { return {memory_.data(), params_, nullptr}; }
+  [[nodiscard]] SegmentHeader& header() { return ring().header(); }
+
+ private:
+  Params params_;
+  std::vector<std::uint64_t> memory_;
+};
+
+std::string text_of(const Slot& slot) { return {reinterpret_cast<const char*>(slot.data), slot.size}; }
+
+TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  Ring ring = queue.ring();
+  ASSERT_EQ(ring.send("one", 3), Error::ok);
+  ASSERT_EQ(ring.send("three", 5), Error::ok);
+  EXPECT_EQ(text_of(ring.receive()), "one");
+  EXPECT_EQ(text_of(ring.receive()), "three");
+  EXPECT_EQ(ring.receive().error, Error::empty);
+}
+
+TEST(Ring, HoldsOneMessageLessThanItHasSlots) {
+  for (std::uint32_t slots : {2u, 3u, 7u}) {
+    Queue queue({.queue_size = slots, .message_size = 1});
+    for (std::uint32_t i = 0; i + 1 < slots; ++i) EXPECT_EQ(queue.ring().send("x", 1), Error::ok);
+    EXPECT_EQ(queue.ring().send("x", 1), Error::full);
+    EXPECT_EQ(queue.ring().stats().depth, slots - 1);
+    EXPECT_EQ(queue.ring().stats().full, 1u);
+  }
+}
+
+TEST(Ring, KeepsAReceivedMessageIntactUntilTheNextReceive) {
+  Queue queue({.queue_size = 3, .message_size = 4});
+  Ring ring = queue.ring();
+  ASSERT_EQ(ring.send("keep", 4), Error::ok);
+  const Slot held = ring.receive();
+  while (ring.send("over", 4) == Error::ok) {
+  }
+  EXPECT_EQ(text_of(held), "keep");
+}
+
+TEST(Ring, RefusesAMessageThatIsTooLongAndWritesNothing) {
+  Queue queue({.queue_size = 2, .message_size = 4});
+  EXPECT_EQ(queue.ring().send("12345", 5), Error::message_too_large);
+  EXPECT_EQ(queue.ring().publish(5), Error::message_too_large);
+  EXPECT_EQ(queue.ring().stats().sent, 0u);
+  EXPECT_EQ(queue.ring().receive().error, Error::empty);
+}
+
+TEST(Ring, TellsAnEmptyMessageFromAnEmptyQueue) {
+  Queue queue({.queue_size = 2, .message_size = 4});
+  ASSERT_EQ(queue.ring().send(nullptr, 0), Error::ok);
+  const Slot slot = queue.ring().receive();
+  EXPECT_EQ(slot.error, Error::ok);
+  EXPECT_NE(slot.data, nullptr);
+  EXPECT_EQ(slot.size, 0u);
+}
+
+TEST(Ring, SendsALoanedSlotOnlyWhenItIsPublished) {
+  Queue queue({.queue_size = 3, .message_size = 4});
+  Ring ring = queue.ring();
+  std::memcpy(ring.loan().data, "abcd", 4);
+  EXPECT_EQ(ring.receive().error, Error::empty);
+  ASSERT_EQ(ring.publish(2), Error::ok);
+  EXPECT_EQ(text_of(ring.receive()), "ab");
+}
+
+TEST(Ring, GivesAPeekedMessageAgainUntilItIsPopped) {
+  Queue queue({.queue_size = 3, .message_size = 4});
+  Ring ring = queue.ring();
+  ASSERT_EQ(ring.send("a", 1), Error::ok);
+  ASSERT_EQ(ring.send("b", 1), Error::ok);
+  EXPECT_EQ(text_of(ring.peek()), "a");
+  EXPECT_EQ(text_of(ring.peek()), "a");
+  EXPECT_EQ(ring.send("c", 1), Error::full) << "a peeked message keeps its slot";
+  ASSERT_EQ(ring.pop(), Error::ok);
+  EXPECT_EQ(text_of(ring.peek()), "b");
+  ASSERT_EQ(ring.pop(), Error::ok);
+  EXPECT_EQ(ring.pop(), Error::empty);
+}
+
+TEST(Ring, IsContinuedByACopyWithoutLosingItsPlace) {
+  Queue queue({.queue_size = 4, .message_size = 4});
+  Ring first = queue.ring();
+  for (int round = 0; round < 10; ++round) {
+    Ring second = queue.ring();
+    for (Ring* sender : {&first, &second}) ASSERT_EQ(sender->send("m", 1), Error::ok);
+    ASSERT_EQ(first.send("m", 1), Error::ok);
+    ASSERT_EQ(second.send("m", 1), Error::full);
+    for (Ring* receiver : {&second, &first, &second}) ASSERT_EQ(receiver->receive().error, Error::ok);
+    ASSERT_EQ(first.receive().error, Error::empty);
+  }
+}
+
+TEST(Ring, ReportsImpossibleIndicesAndLengthsAsCorrupt) {
+  const Params params{.queue_size = 4, .message_size = 8};
+  for (const std::uint32_t wrong : {4u, 5u, 0x80000000u, 0xffffffffu}) {
+    Queue bad_tail(params);
+    bad_tail.header().tail = wrong;
+    EXPECT_EQ(bad_tail.ring().receive().error, Error::corrupt);
+    EXPECT_EQ(bad_tail.ring().send("x", 1), Error::corrupt);
+    Queue bad_head(params);
+    bad_head.header().head = wrong;
+    EXPECT_EQ(bad_head.ring().receive().error, Error::corrupt);
+    bad_head.header().cached_head = 1;
+    EXPECT_EQ(bad_head.ring().send("x", 1), Error::corrupt);
+    Queue bad_cache(params);
+    bad_cache.header().cached_tail = wrong;
+    EXPECT_EQ(bad_cache.ring().receive().error, Error::corrupt);
+  }
+  Queue bad_length(params);
+  ASSERT_EQ(bad_length.ring().send("x", 1), Error::ok);
+  for (const std::uint64_t wrong : {std::uint64_t{9}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+    reinterpret_cast<ItemLength*>(&bad_length.header() + 1)[0] = wrong;
+    EXPECT_EQ(bad_length.ring().receive().error, Error::corrupt);
+    EXPECT_EQ(bad_length.ring().wait_for_message(kForever), Error::corrupt) << "waiting must not hide it";
+  }
+}
+
+TEST(Ring, CountsWhatWentThroughIt) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  Ring ring = queue.ring();
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(ring.send("1234", 4), Error::ok);
+  static_cast<void>(ring.send("1234", 4));
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(ring.receive().error, Error::ok);
+  const RingStats stats = ring.stats();
+  EXPECT_EQ(stats.sent, 3u);
+  EXPECT_EQ(stats.bytes_sent, 12u);
+  EXPECT_EQ(stats.received, 2u);
+  EXPECT_EQ(stats.full, 1u);
+  EXPECT_EQ(stats.depth, 1u);
+  EXPECT_EQ(stats.deepest, 3u);
+}
+
+TEST(Ring, BelievesNoCachedIndexBesideAPeerThatDoesNotAnnounceItself) {
+  Queue queue({.queue_size = 8, .message_size = 8}, false);
+  Ring ring = queue.ring();
+  ring.announce(Role::receiver);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(ring.send("old", 3), Error::ok);
+  ASSERT_EQ(ring.receive().error, Error::ok);
+  queue.header().head = 0;  // what an existing sender does when it attaches and finds no flag
+  queue.header().tail = 0;
+  EXPECT_EQ(ring.receive().error, Error::empty) << "four messages of before the reset";
+}
+
+TEST(Ring, TimesOutByTheMonotonicClockAndNotBefore) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  EXPECT_EQ(queue.ring().wait_for_message(kNoWait), Error::timeout);
+  const auto start = Clock::now();
+  EXPECT_EQ(queue.ring().wait_for_message(start + std::chrono::milliseconds(30)), Error::timeout);
+  EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(30));
+  ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
+  EXPECT_EQ(queue.ring().wait_for_space(deadline_after(std::chrono::milliseconds(1))), Error::timeout);
+  EXPECT_EQ(queue.ring().send_blocking("x", 1, kNoWait), Error::timeout);
+  EXPECT_EQ(queue.header().waiters.load(), 0u) << "who does not sleep says so";
+}
+
+TEST(Ring, TurnsAnEndlessTimeoutIntoForEver) {
+  EXPECT_EQ(deadline_after(std::chrono::nanoseconds::max()), kForever);
+  EXPECT_EQ(deadline_after(std::chrono::nanoseconds(0)), kNoWait);
+  EXPECT_EQ(deadline_after(std::chrono::nanoseconds(-5)), kNoWait);
+}
+
+/// Two threads, one message in flight, both asleep again and again: a single lost wake-up would stop it for good.
+void exchange_asleep(bool announced, int rounds) {
+  Queue there({.queue_size = 2, .message_size = 8}, announced);
+  Queue back({.queue_size = 2, .message_size = 8}, announced);
+  std::thread echo([&] {
+    std::mt19937 random(1);
+    for (int i = 0; i < rounds; ++i) {
+      const Slot slot = there.ring().receive_blocking(kForever);
+      for (auto pause = random() % 600; pause > 0; --pause) spin_pause();  // now before, now after the other sleeps
+      ASSERT_EQ(back.ring().send_blocking(slot.data, slot.size, kForever), Error::ok);
+    }
+  });
+  std::mt19937 random(2);
+  for (int i = 0; i < rounds; ++i) {
+    ASSERT_EQ(there.ring().send_blocking(&i, sizeof i, kForever), Error::ok);
+    for (auto pause = random() % 600; pause > 0; --pause) spin_pause();
+    const Slot slot = back.ring().receive_blocking(kForever);
+    ASSERT_EQ(std::memcmp(slot.data, &i, sizeof i), 0);
+  }
+  echo.join();
+}
+
+TEST(RingAsleep, LosesNoWakeUpBetweenTwoWhoSleepInTurn) { exchange_asleep(true, 100'000); }
+
+// A slice bounds the sleep of a receiver here, so it is slow when a wake-up is lost rather than hanging.
+TEST(RingAsleep, WakesAPeerThatDoesNotAnnounceItsSleep) { exchange_asleep(false, 5'000); }
+
+/// A stream through a small queue, the sender asleep on full and the receiver on empty, each message checked.
+void stream(const Params& params, std::uint64_t messages) {
+  Queue queue(params);
+  std::thread sender([&] {
+    std::vector<std::byte> message(params.message_size);
+    for (std::uint64_t i = 0; i < messages; ++i) {
+      const auto bytes = make_message(i, 7, message);
+      ASSERT_EQ(queue.ring().send_blocking(bytes.data(), bytes.size(), kForever), Error::ok);
+    }
+  });
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    const Slot slot = queue.ring().receive_blocking(kForever);
+    ASSERT_EQ(slot.error, Error::ok);
+    ASSERT_TRUE(is_message({slot.data, slot.size}, i, 7, params.message_size)) << "message " << i;
+  }
+  sender.join();
+  EXPECT_EQ(queue.ring().stats().sent, messages);
+  EXPECT_EQ(queue.ring().stats().received, messages);
+}
+
+TEST(RingAsleep, StreamsThroughTheSmallestQueue) { stream({.queue_size = 2, .message_size = 8}, 100'000); }
+TEST(RingAsleep, StreamsThroughASmallQueue) { stream({.queue_size = 5, .message_size = 64}, 200'000); }
+TEST(RingAsleep, StreamsThroughALargeQueue) { stream({.queue_size = 1024, .message_size = 200}, 300'000); }
+
+TEST(RingAsleep, WakesASenderThatWaitsForSpaceWhenAMessageIsPopped) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("a", 1), Error::ok);
+  std::thread sender([&] { EXPECT_EQ(queue.ring().send_blocking("b", 1, kForever), Error::ok); });
+  while (queue.header().sender_waiting.load() == 0) std::this_thread::yield();  // it has announced its sleep
+  ASSERT_EQ(queue.ring().pop(), Error::ok);
+  sender.join();
+  EXPECT_EQ(text_of(queue.ring().receive()), "b");
+}
+
+}  // namespace
+}  // namespace zipc

@@ -1,0 +1,122 @@
+// One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
+//
+//   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
+//             [--announce]
+//
+// QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
+// message. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <vector>
+#include <zipc/zipc.hpp>
+
+#include "tests/support/self_checking.h"
+
+namespace {
+
+using zipc::Error;
+using zipc::Receiver;
+using zipc::Sender;
+
+struct Options {
+  std::string_view name;
+  zipc::Params params;
+  std::uint64_t count = 1000;
+  std::uint64_t first = 0;
+  std::uint64_t seed = 0;
+  bool in_place = false;
+  bool spin = false;
+  bool hold = false;
+  bool announce = false;
+};
+
+int complain(const zipc::Failure& failure) {
+  std::fprintf(stderr, "zipc_peer: %s\n", failure.message.c_str());
+  return static_cast<int>(failure.code);
+}
+
+int complain(Error error, std::uint64_t number) {
+  std::fprintf(stderr, "zipc_peer: message %llu: %s\n", static_cast<unsigned long long>(number),
+               zipc::error_info(error).summary);
+  return static_cast<int>(error);
+}
+
+Error send_one(Sender& sender, std::uint64_t number, const Options& options, std::vector<std::byte>& buffer) {
+  if (options.in_place) {
+    const auto slot = options.spin ? sender.loan() : sender.loan_blocking();
+    if (!slot) return slot.error();
+    return sender.publish(zipc::test::make_message(number, options.seed, slot->data).size());
+  }
+  const auto message = zipc::test::make_message(number, options.seed, buffer);
+  return options.spin ? sender.send(message) : sender.send_blocking(message);
+}
+
+int send(const Options& options) {
+  auto sender = options.params.queue_size == 0 ? Sender::open(options.name) : Sender::create(options.name, options.params);
+  if (!sender) return complain(sender.failure());
+  if (options.announce) std::puts("attached");
+  std::vector<std::byte> buffer(sender->params().message_size);
+  for (std::uint64_t i = 0; i < options.count; ++i) {
+    Error error = Error::full;
+    while (error == Error::full) error = send_one(*sender, options.first + i, options, buffer);
+    if (error != Error::ok) return complain(error, options.first + i);
+  }
+  std::printf("sent %llu\n", static_cast<unsigned long long>(options.count));
+  for (char byte = 0; options.hold && read(0, &byte, 1) > 0;) {
+  }
+  return 0;
+}
+
+zipc::Received receive_one(Receiver& receiver, const Options& options) {
+  if (options.in_place) return options.spin ? receiver.peek() : receiver.peek_blocking();
+  return options.spin ? receiver.receive() : receiver.receive_blocking();
+}
+
+int receive(const Options& options) {
+  auto receiver =
+      options.params.queue_size == 0 ? Receiver::open(options.name) : Receiver::create(options.name, options.params);
+  if (!receiver) return complain(receiver.failure());
+  if (options.announce) std::puts("attached");
+  for (std::uint64_t i = 0; i < options.count; ++i) {
+    zipc::Received message = Error::empty;
+    while (message.error() == Error::empty) message = receive_one(*receiver, options);
+    if (!message) return complain(message.error(), options.first + i);
+    if (!zipc::test::is_message(message->data, options.first + i, options.seed, receiver->params().message_size)) {
+      std::fprintf(stderr, "zipc_peer: message %llu is wrong\n", static_cast<unsigned long long>(options.first + i));
+      return 1;
+    }
+    if (options.in_place && receiver->pop() != Error::ok) return 1;
+  }
+  std::printf("received %llu\n", static_cast<unsigned long long>(options.count));
+  for (char byte = 0; options.hold && read(0, &byte, 1) > 0;) {
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  if (argc < 5) return 2;
+  Options options;
+  options.name = argv[2];
+  options.params = {.queue_size = static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 10)),
+                    .message_size = static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10))};
+  for (int i = 5; i < argc; ++i) {
+    const std::string_view option = argv[i];
+    const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
+    if (option == "--count") options.count = number();
+    else if (option == "--first") options.first = number();
+    else if (option == "--seed") options.seed = number();
+    else if (option == "--in-place") options.in_place = true;
+    else if (option == "--spin") options.spin = true;
+    else if (option == "--hold") options.hold = true;
+    else if (option == "--announce") options.announce = true;
+    else return 2;
+  }
+  return std::string_view(argv[1]) == "send" ? send(options) : receive(options);
+}
