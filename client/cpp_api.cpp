@@ -9,10 +9,8 @@ namespace zipc {
 namespace {
 
 Failure too_small(std::size_t size, const Params& params) {
-  return Failure{Error::invalid_argument, "the memory has " + std::to_string(size) + " bytes; queue_size " +
-                                              std::to_string(params.queue_size) + " and message_size " +
-                                              std::to_string(params.message_size) + " take " +
-                                              std::to_string(shared_memory_size(params))};
+  return Failure{Error::invalid_argument, "the memory has " + std::to_string(size) + " bytes; " + to_string(params) +
+                                              " take " + std::to_string(shared_memory_size(params))};
 }
 
 Result<ZipcContext> over_memory(std::span<std::byte> memory, const Params& params, std::string_view name, Role role,

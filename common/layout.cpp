@@ -10,6 +10,10 @@ std::string out_of_range(const char* what, std::uint32_t value, std::uint32_t mi
 
 }  // namespace
 
+std::string to_string(const Params& params) {
+  return "queue_size " + std::to_string(params.queue_size) + " and message_size " + std::to_string(params.message_size);
+}
+
 Result<void> check_params(const Params& p) {
   if (p.queue_size < kQueueSizeMin || p.queue_size > kQueueSizeMax) {
     return Failure{Error::invalid_params, out_of_range("queue_size", p.queue_size, kQueueSizeMin, kQueueSizeMax)};

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include <zipc/error.hpp>
 #include <zipc/params.hpp>
@@ -150,6 +151,9 @@ inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);
 static_assert(segment_size({.queue_size = 8, .message_size = 1536}) == 128 + 64 + 12288 + 4 + 128 + 4);
 static_assert(init_flag_offset({.queue_size = 7, .message_size = 13}) == 275);
 static_assert(newest_peer_size({.queue_size = 7, .message_size = 13}) == 280);
+
+/// "queue_size 8 and message_size 64", for messages.
+[[nodiscard]] std::string to_string(const Params& params);
 
 /// Error::invalid_params, with the sizes and the allowed ranges, when `params` are outside them.
 [[nodiscard]] Result<void> check_params(const Params& params);

@@ -15,10 +15,6 @@ namespace {
 
 namespace bip = boost::interprocess;
 
-std::string sizes(const Params& p) {
-  return "queue_size " + std::to_string(p.queue_size) + " and message_size " + std::to_string(p.message_size);
-}
-
 /// The operating system's answer, as one of ours.
 Failure from_errno(int number, const std::string& what, const std::string& name) {
   const std::string text = what + " " + name + ": " + std::strerror(number);
@@ -110,7 +106,7 @@ Params params_of(const SegmentHeader& header) noexcept {
 
 Failure other_sizes(const std::string& name, const Params& has, const Params& wanted) {
   return Failure{.code = Error::params_mismatch,
-                 .message = "channel " + name + " has " + sizes(has) + ", but " + sizes(wanted) + " was asked for",
+                 .message = "channel " + name + " has " + to_string(has) + ", but " + to_string(wanted) + " was asked for",
                  .expected = has};
 }
 
@@ -159,7 +155,7 @@ Result<Params> set_up_unmarked(const SegmentFile& file, const std::optional<Para
   }
   if (file.size != older_peer_size(*wanted) && file.size != newest_peer_size(*wanted)) {
     return Failure{Error::params_mismatch, "the segment " + file.name + " has " + std::to_string(file.size) + " bytes; " +
-                                               sizes(*wanted) + " take " + std::to_string(older_peer_size(*wanted))};
+                                               to_string(*wanted) + " take " + std::to_string(older_peer_size(*wanted))};
   }
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(*wanted)); !allocated) return allocated.failure();
   auto mapping = Mapping::map(file.fd.get(), segment_size(*wanted));
@@ -268,7 +264,7 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
   SegmentInfo info;
   info.params = params_of(header);
   if (!check_params(info.params) || file.size < smallest_segment_size(info.params)) {
-    return Failure{Error::corrupt, "the header of " + file.name + " claims " + sizes(info.params) + ", but the file has " +
+    return Failure{Error::corrupt, "the header of " + file.name + " claims " + to_string(info.params) + ", but the file has " +
                                        std::to_string(file.size) + " bytes"};
   }
   const std::uint32_t origin = header.origin.load(std::memory_order_relaxed);  // after [marked]
