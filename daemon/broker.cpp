@@ -1,0 +1,258 @@
+// Requests. broker_upkeep.cpp has what happens without one.
+#include "daemon/broker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/layout.h"
+#include "common/name.h"
+#include "daemon/log.h"
+#include "daemon/peer.h"
+
+namespace zipc {
+namespace {
+
+std::int64_t milliseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+Result<std::optional<std::chrono::milliseconds>> linger_of(const protocol::CreateCall& call) {
+  using Linger = std::optional<std::chrono::milliseconds>;
+  if (!call.linger_ms) return Linger();
+  if (*call.linger_ms == -1) return Linger(kLingerForever);
+  const std::chrono::milliseconds most = kLingerMax;
+  if (*call.linger_ms >= 0 && *call.linger_ms <= most.count()) return Linger(*call.linger_ms);
+  return Failure{Error::invalid_argument, "linger_ms is " + std::to_string(*call.linger_ms) +
+                                              "; it must be -1 (for ever) or 0 to " + std::to_string(most.count())};
+}
+
+std::optional<Holder> describe(const std::optional<Lease>& lease, TimePoint now) {
+  if (!lease) return std::nullopt;
+  return Holder{.lease = static_cast<std::int64_t>(lease->id),
+                .pid = lease->holder.pid,
+                .uid = lease->holder.uid,
+                .held_ms = milliseconds(now - lease->since)};
+}
+
+}  // namespace
+
+std::uint32_t broker_id_of(uid_t uid, const std::string& path) noexcept {
+  std::uint32_t hash = 2166136261;  // FNV-1a
+  for (const char c : std::to_string(uid) + ":" + path) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619;
+  return hash != 0 ? hash : 1;
+}
+
+Broker::Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness)
+    : segments_(broker_id), registry_(std::move(policy), first), liveness_(liveness) {}
+
+Result<Grant> Broker::acquire(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
+  if (auto valid = check_name(call.name); !valid) return valid.failure();
+  const bool is_new = find(call.name, now) == nullptr;
+  if (is_new) {
+    if (auto made = make_wanted(call, client, now); !made) return made.failure();
+  }
+  auto grant = take_role(call, client, now);
+  if (!grant && is_new) reap_one(call.name, now);  // nobody shall find what was made in vain
+  return grant;
+}
+
+Result<void> Broker::release(LeaseId lease, const Client& client, TimePoint now) {
+  const auto place = registry_.check_release(lease, client);
+  if (!place) return place.failure();
+  if (*place) {
+    const auto& [name, role] = **place;
+    const Channel& channel = *registry_.find(name);
+    settle(channel, now);
+    if (const auto& still = channel.lease(role)) {
+      Failure taken = role_taken(name, role, still->holder.pid);
+      taken.message += " still: close the descriptors of the segment, and unmap it, first";
+      return taken;
+    }
+  }
+  registry_.forget_ended(lease);
+  return {};
+}
+
+Result<ChannelInfo> Broker::create(const protocol::CreateCall& call, const Client& client, TimePoint now) {
+  if (auto valid = check_name(call.name); !valid) return valid.failure();
+  const auto linger = linger_of(call);
+  if (!linger) return linger.failure();
+  find(call.name, now);
+  if (auto made = make_channel({.name = call.name, .params = call.params, .linger = *linger}, client, now); !made) {
+    return made.failure();
+  }
+  return describe(*registry_.find(call.name), now);
+}
+
+Result<void> Broker::remove(const protocol::RemoveCall& call, const Client& client, TimePoint now) {
+  if (auto valid = check_name(call.name); !valid) return valid;
+  const Channel* channel = find(call.name, now);
+  if (channel != nullptr) settle(*channel, now);
+  if (auto allowed = registry_.check_remove(call.name, call.force, client); !allowed) return allowed;
+  if (channel->backing) {
+    const auto removed = segments_.remove(call.name, channel->backing->id);
+    if (!removed && removed.error() != Error::channel_not_found) return removed;  // gone is as good as removed
+  }
+  log::info("channel " + call.name + " removed by user " + std::to_string(client.uid));
+  forget(call.name);
+  return {};
+}
+
+Result<ChannelInfo> Broker::get(const std::string& name, const Client& client, TimePoint now) {
+  if (auto valid = check_name(name); !valid) return valid.failure();
+  const Channel* channel = find(name, now);
+  if (channel == nullptr) return Failure{Error::channel_not_found, "there is no channel " + name};
+  if (auto allowed = check_access(channel->spec, client, registry_.policy()); !allowed) return allowed.failure();
+  return describe(*channel, now);
+}
+
+std::vector<ChannelInfo> Broker::list(const Client& client, TimePoint now) {
+  std::vector<ChannelInfo> channels;
+  for (const auto& [name, channel] : registry_.channels()) {
+    if (check_access(channel.spec, client, registry_.policy())) channels.push_back(describe(channel, now));
+  }
+  return channels;
+}
+
+/// The channel of this name, also if it was not found at the start, because the platform cannot list segments.
+const Channel* Broker::find(const std::string& name, TimePoint now) {
+  if (const Channel* channel = registry_.find(name)) return channel;
+  const auto look = segments_.look(name);
+  if (look && look->ours) adopt(name, *look, now);
+  return registry_.find(name);
+}
+
+Result<void> Broker::make_wanted(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
+  NewChannel wanted{.name = call.name, .params = call.params, .linger = {}};
+  if (!wanted.params) {  // maybe its clients have met there before there was a broker
+    const auto look = segments_.look(call.name);
+    if (!look || !look->info) return Failure{Error::channel_not_found, "there is no channel " + call.name};
+    wanted.params = look->info->params;
+  }
+  return make_channel(wanted, client, now);
+}
+
+Result<void> Broker::make_channel(const NewChannel& wanted, const Client& client, TimePoint now) {
+  auto spec = registry_.admit(wanted, client);
+  if (!spec) return spec.failure();
+  const auto made = make_segment(*spec, client);
+  if (!made) return made.failure();
+  spec->permissions = made->permissions;
+  registry_.add(*spec, made->backing, false, now);
+  log::info("channel " + spec->name + (made->backing.ours ? " created" : " found, made without a broker,") +
+            " for user " + std::to_string(client.uid) + ": " + to_string(spec->params));
+  return {};
+}
+
+/// Makes the segment of `spec`. If one is there that others made, its own mode decides about `client`.
+Result<MadeSegment> Broker::make_segment(const ChannelSpec& spec, const Client& client) const {
+  auto made = segments_.make(spec);
+  if (!made) return made;
+  ChannelSpec as_made = spec;
+  as_made.permissions = made->permissions;
+  if (auto allowed = check_access(as_made, client, registry_.policy()); !allowed) return allowed.failure();
+  return made;
+}
+
+Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
+  const Channel& channel = *registry_.find(call.name);
+  if (auto allowed = registry_.check_use(channel, client, call.params); !allowed) return allowed.failure();
+  const auto look = memory_of(channel, client, now);
+  if (!look) return look.failure();
+  if (channel.lease(call.role)) {
+    if (is_held(*look, call.name, call.role)) return resume(channel, call, client);
+    end(call.name, call.role, now);
+  }
+  auto granted = grant(channel, call.role, *look, client, now);
+  if (granted.error() != Error::busy) return granted;
+  adopt_holder(call.name, call.role, *look, now);  // somebody who did not ask us
+  return resume(channel, call, client);
+}
+
+Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client) {
+  const Lease& lease = *channel.lease(call.role);
+  if (!call.resume || !Registry::may_resume(lease, client, process_is_gone(lease.holder.pid))) {
+    return role_taken(call.name, call.role, lease.holder.pid);
+  }
+  auto fd = segments_.open(call.name, channel.backing->id);
+  if (!fd) return fd.failure();
+  registry_.pass_on(call.name, call.role, client);
+  return Grant{
+      .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true};
+}
+
+Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client,
+                            TimePoint now) {
+  const std::string& name = channel.spec.name;
+  auto segment = segments_.lease(name, look.id, role);
+  if (!segment) return segment.failure();
+  if (!channel.used) segments_.note_first_use(*segment, look);
+  liveness_.watch(name, segment->fd.get());
+  const LeaseId lease = registry_.grant(name, role, client, now);
+  if (log::is_on(log::Level::debug)) {
+    log::debug(name + ": process " + std::to_string(client.pid) + " of user " + std::to_string(client.uid) + " is " +
+               to_string(role));
+  }
+  return Grant{.lease = lease, .params = channel.spec.params, .segment = std::move(*segment)};
+}
+
+/// The channel's segment as it is now; made anew if its file has gone from under us.
+Result<SegmentLook> Broker::memory_of(const Channel& channel, const Client& client, TimePoint now) {
+  auto look = segments_.look(channel.spec.name);
+  if (look && channel.backing && look->id == channel.backing->id) return look;
+  const bool is_gone = look || look.error() == Error::channel_not_found;
+  if (channel.backing && !is_gone) return look;
+  return replace_memory(channel, client, now);
+}
+
+Result<SegmentLook> Broker::replace_memory(const Channel& channel, const Client& client, TimePoint now) {
+  const std::string name = channel.spec.name;
+  for (const Role role : {Role::sender, Role::receiver}) {  // without the file nobody can look at the locks
+    const auto& lease = channel.lease(role);
+    if (!lease || lease->holder.pid == client.pid || process_is_gone(lease->holder.pid)) continue;
+    Failure taken = role_taken(name, role, lease->holder.pid);
+    taken.message += ", in a segment whose file was removed; end it, or remove the channel by force";
+    return taken;
+  }
+  const auto made = make_segment(channel.spec, client);
+  if (!made) return made.failure();
+  if (channel.backing)
+    log::warning("the segment of channel " + name + " was removed by somebody else, and is made anew");
+  liveness_.unwatch(name);
+  ChannelSpec spec = channel.spec;
+  spec.permissions = made->permissions;
+  registry_.configure(spec, now);
+  registry_.set_backing(name, made->backing, now);
+  return segments_.look(name);
+}
+
+ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
+  const auto look = settle(channel, now);
+  const ChannelSpec& spec = channel.spec;
+  ChannelInfo info{.name = spec.name,
+                   .params = spec.params,
+                   .provisioned = spec.provisioned,
+                   .mode = spec.permissions.mode,
+                   .owner_uid = spec.permissions.owner,
+                   .group_gid = spec.permissions.group,
+                   .linger_ms = spec.linger == kLingerForever ? -1 : spec.linger.count(),
+                   .bytes = segment_size(spec.params),
+                   .generation = 1,
+                   .sender = zipc::describe(channel.lease(Role::sender), now),
+                   .receiver = zipc::describe(channel.lease(Role::receiver), now)};
+  if (const auto deadline = channel.reap_at())
+    info.reaped_in_ms = std::max<std::int64_t>(0, milliseconds(*deadline - now));
+  if (!look || !look->info) return info;
+  info.generation = look->info->generation;
+  info.sent = look->stats.sent;
+  info.bytes_sent = look->stats.bytes_sent;
+  info.received = look->stats.received;
+  info.full = look->stats.full;
+  info.depth = look->stats.depth;
+  info.deepest = look->stats.deepest;
+  return info;
+}
+
+}  // namespace zipc

@@ -1,0 +1,107 @@
+/// What zipcd does about channels: the registry's decisions, carried out on segments and locks.
+///
+/// Requests come in from the sessions, prompts from Liveness and from the clock; every one is handled to its end before
+/// the next. Nothing waits here, and nothing reads a message.
+///
+/// The registry remembers who holds what, the kernel knows it: wherever a lease stands in the way of a request, its
+/// lock is looked at first, and a lease without a lock ends on the spot. So a role is free as soon as its holder has
+/// gone, whether or not the prompt has come.
+///
+/// *Thread safety.* One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/protocol.h"
+#include "daemon/liveness.h"
+#include "daemon/registry.h"
+#include "daemon/segments.h"
+
+namespace zipc {
+
+/// Longest linger that a client may ask for; the configuration has the same limit.
+inline constexpr std::chrono::hours kLingerMax{1000};
+
+/// A role handed out: to be passed to the client, and then closed here.
+struct Grant {
+  LeaseId lease{};
+  Params params;
+  std::uint32_t generation = 1;
+  LeasedSegment segment;
+  bool resumed = false;  ///< the client held the role already; `segment` carries no lock
+};
+
+/// The number of the broker of user `uid` at the socket `path`, which is absolute. Not 0.
+[[nodiscard]] std::uint32_t broker_id_of(uid_t uid, const std::string& path) noexcept;
+
+class Broker {
+ public:
+  /// `liveness` outlives the broker, and prompts look_at(). Leases are numbered from `first`.
+  Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness);
+
+  /// Takes up what an earlier broker of this number has left, and makes what the policy asks for.
+  void start(TimePoint now);
+
+  // Requests. The failures are those that io.zipc.Broker.varlink documents.
+  [[nodiscard]] Result<Grant> acquire(const protocol::AcquireCall& call, const Client& client, TimePoint now);
+  [[nodiscard]] Result<void> release(LeaseId lease, const Client& client, TimePoint now);
+  [[nodiscard]] Result<ChannelInfo> create(const protocol::CreateCall& call, const Client& client, TimePoint now);
+  [[nodiscard]] Result<void> remove(const protocol::RemoveCall& call, const Client& client, TimePoint now);
+  [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
+  [[nodiscard]] std::vector<ChannelInfo> list(const Client& client, TimePoint now);
+
+  // Prompts.
+  /// Ends the leases of the channel whose locks are gone. Returns whether anybody is still there.
+  bool look_at(const std::string& name, TimePoint now);
+  /// A connection has ended: looks at the leases that were granted over it.
+  void hang_up(SessionId session, TimePoint now);
+  /// Removes the channels whose time has come.
+  void reap(TimePoint now);
+  /// When reap() has something to do next.
+  [[nodiscard]] std::optional<TimePoint> next_deadline() const { return registry_.next_deadline(); }
+
+  /// Other rules, and the channels that they ask for.
+  void apply(Policy next, TimePoint now);
+
+  /// The broker ends. Removes what nobody needs: segments of ours, empty, that nobody has open. The rest waits for the
+  /// next.
+  void stop(TimePoint now);
+
+  [[nodiscard]] const Registry& registry() const noexcept { return registry_; }
+
+ private:
+  const Channel* find(const std::string& name, TimePoint now);
+  Result<void> make_channel(const NewChannel& wanted, const Client& client, TimePoint now);
+  Result<MadeSegment> make_segment(const ChannelSpec& spec, const Client& client) const;
+  Result<void> make_wanted(const protocol::AcquireCall& call, const Client& client, TimePoint now);
+  Result<Grant> take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now);
+  Result<Grant> resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client);
+  /// Error::busy: somebody has the lock.
+  Result<Grant> grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client, TimePoint now);
+  Result<SegmentLook> memory_of(const Channel& channel, const Client& client, TimePoint now);
+  Result<SegmentLook> replace_memory(const Channel& channel, const Client& client, TimePoint now);
+  [[nodiscard]] ChannelInfo describe(const Channel& channel, TimePoint now);
+
+  std::optional<SegmentLook> settle(const Channel& channel, TimePoint now);
+  void end(const std::string& name, Role role, TimePoint now);
+  void forget(const std::string& name);
+  void adopt(const std::string& name, const SegmentLook& look, TimePoint now);
+  void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
+  /// Notices who is there without a lease of this broker. True: somebody.
+  bool notice_others(const std::string& name, const SegmentLook& look, TimePoint now);
+  void reap_one(const std::string& name, TimePoint now);
+  void add_provisioned(const ChannelSpec& spec, TimePoint now);
+  void change(const ChannelSpec& spec, TimePoint now);
+  void resize(const ChannelSpec& spec, TimePoint now);
+  /// Why the segment of `channel` cannot be removed; empty: it can.
+  [[nodiscard]] std::string kept_because(const Channel& channel, const SegmentLook& look) const;
+
+  Segments segments_;
+  Registry registry_;
+  Liveness& liveness_;
+};
+
+}  // namespace zipc

@@ -1,0 +1,52 @@
+/// Notices that a holder of a lease may have gone.
+///
+/// The kernel holds the leases: a role's lock is there for as long as the holder's open file description of the segment
+/// is, through a descriptor or a mapping, in whatever process. Liveness does not know locks. It prompts its owner to
+/// look at them when the kernel says that such a description has come to its end: one watch a segment, one descriptor
+/// for all, no timer and no system call while nothing happens.
+///
+/// On Linux (liveness_inotify.cpp) the word comes by inotify, as IN_CLOSE_WRITE, after munmap(), exit and kill -9
+/// alike. It comes a moment before the kernel drops the lock; so when the owner says that the lock is still there, it
+/// is prompted a few times more. Elsewhere (liveness_none.cpp) no word comes: a connection that ends, and requests, are
+/// the prompts.
+///
+/// *Thread safety.* Only the thread that runs the io_context.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace zipc {
+
+class Liveness {
+ public:
+  /// Looks at the locks of a channel; returns whether any is still held.
+  using Prompt = std::function<bool(const std::string& name)>;
+
+  explicit Liveness(boost::asio::io_context& io);
+  ~Liveness();
+  Liveness(const Liveness&) = delete;
+  Liveness& operator=(const Liveness&) = delete;
+
+  /// Where prompts go. Before the first watch().
+  void on_prompt(Prompt prompt);
+
+  /// Watches the file of `fd`, which the caller may close. Already watched: nothing happens. When it cannot be done,
+  /// that is logged, and other prompts have to do.
+  void watch(const std::string& name, int fd);
+  void unwatch(const std::string& name);
+
+  /// Ends all waiting, so that the io_context can come to its end.
+  void stop();
+
+ private:
+  class Watcher;
+  std::unique_ptr<Watcher> watcher_;
+};
+
+}  // namespace zipc

@@ -1,0 +1,134 @@
+#include <sys/inotify.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "daemon/liveness.h"
+#include "daemon/log.h"
+
+namespace zipc {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+/// When to look again at a lock that is still there after the kernel's word. It is microseconds late; a holder that did
+/// not go at all (it closed another description of the same segment) is then left in peace.
+constexpr std::array kLookAgainAfter{std::chrono::milliseconds(1), std::chrono::milliseconds(5),
+                                     std::chrono::milliseconds(25), std::chrono::milliseconds(125)};
+
+}  // namespace
+
+class Liveness::Watcher {
+ public:
+  explicit Watcher(asio::io_context& io) : io_(io), events_(io) {
+    const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0) {
+      log::warning(std::string("no inotify, so dead holders are noticed late: ") + std::strerror(errno));
+      return;
+    }
+    events_.assign(fd);
+    read();
+  }
+
+  void watch(const std::string& name, int fd) {
+    if (!events_.is_open() || watches_.contains(name)) return;
+    // By descriptor, not by name: the name may lead to another file by now.
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const int watch = inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE);
+    if (watch < 0)
+      return log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
+    watches_[name] = watch;
+    names_[watch] = name;
+  }
+
+  void unwatch(const std::string& name) {
+    rechecks_.erase(name);
+    const auto watch = watches_.find(name);
+    if (watch == watches_.end()) return;
+    inotify_rm_watch(events_.native_handle(), watch->second);  // fails if the file has gone, and the watch with it
+    names_.erase(watch->second);
+    watches_.erase(watch);
+  }
+
+  void stop() {
+    stopped_ = true;
+    rechecks_.clear();
+    error_code ignored;
+    events_.close(ignored);
+  }
+
+  Prompt prompt;
+
+ private:
+  struct Recheck {
+    asio::steady_timer timer;
+    std::size_t step = 0;
+  };
+
+  void read() {
+    events_.async_read_some(asio::buffer(buffer_), [this](const error_code& error, std::size_t size) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) return log::error("cannot read from inotify: " + error.message());
+      for (const std::string& name : named_in(size)) look(name, 0);
+      if (!stopped_) read();
+    });
+  }
+
+  /// The channels that the first `size` bytes of the buffer are about.
+  [[nodiscard]] std::set<std::string> named_in(std::size_t size) {
+    std::set<std::string> names;
+    for (std::size_t offset = 0; offset + sizeof(inotify_event) <= size;) {
+      inotify_event event{};
+      std::memcpy(&event, buffer_.data() + offset, sizeof event);
+      offset += sizeof event + event.len;
+      if ((event.mask & IN_Q_OVERFLOW) != 0) {  // some were dropped: it may be any
+        for (const auto& [name, watch] : watches_) names.insert(name);
+      } else if (const auto name = names_.find(event.wd); name != names_.end()) {
+        names.insert(name->second);
+      }
+    }
+    return names;
+  }
+
+  void look(const std::string& name, std::size_t step) {
+    const bool still_held = prompt && prompt(name);  // may unwatch the channel
+    if (!still_held || step == kLookAgainAfter.size() || !watches_.contains(name) || stopped_) {
+      rechecks_.erase(name);
+      return;
+    }
+    auto [recheck, is_new] = rechecks_.try_emplace(name, Recheck{asio::steady_timer(io_), step});
+    recheck->second.step = step;
+    recheck->second.timer.expires_after(kLookAgainAfter[step]);
+    recheck->second.timer.async_wait([this, name](const error_code& error) {
+      const auto due = rechecks_.find(name);
+      if (error || due == rechecks_.end()) return;
+      look(name, due->second.step + 1);
+    });
+  }
+
+  asio::io_context& io_;
+  asio::posix::stream_descriptor events_;
+  alignas(inotify_event) std::array<char, 4096> buffer_{};
+  std::map<std::string, int> watches_;
+  std::unordered_map<int, std::string> names_;
+  std::map<std::string, Recheck> rechecks_;  // channels that are looked at again soon
+  bool stopped_ = false;
+};
+
+Liveness::Liveness(asio::io_context& io) : watcher_(std::make_unique<Watcher>(io)) {}
+Liveness::~Liveness() = default;
+void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
+void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }
+void Liveness::unwatch(const std::string& name) { watcher_->unwatch(name); }
+void Liveness::stop() { watcher_->stop(); }
+
+}  // namespace zipc

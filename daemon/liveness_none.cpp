@@ -1,0 +1,15 @@
+// For platforms whose kernel does not say when a description of a shared memory object ends. Compiled, never run.
+#include "daemon/liveness.h"
+
+namespace zipc {
+
+class Liveness::Watcher {};
+
+Liveness::Liveness(boost::asio::io_context&) {}
+Liveness::~Liveness() = default;
+void Liveness::on_prompt(Prompt) {}
+void Liveness::watch(const std::string&, int) {}
+void Liveness::unwatch(const std::string&) {}
+void Liveness::stop() {}
+
+}  // namespace zipc

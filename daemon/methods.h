@@ -1,0 +1,54 @@
+/// The methods of the Varlink interfaces: a call in, an answer out.
+///
+/// Translates between protocol.h and the broker, and knows no sockets. A name that is not found is answered with the
+/// errors that org.varlink.service prescribes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/protocol.h"
+#include "daemon/broker.h"
+
+namespace zipc {
+
+/// A reply and the descriptors that go with it, in the order of their indices.
+struct Answer {
+  protocol::Reply reply;
+  std::vector<UniqueFd> fds;
+};
+
+class Methods {
+ public:
+  /// `connections`: how many clients are connected. `broker` outlives the object.
+  Methods(Broker& broker, std::function<std::size_t()> connections, TimePoint started)
+      : broker_(broker), connections_(std::move(connections)), started_(started) {}
+
+  /// Carries `call` out for `client`.
+  [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
+
+  /// The connection of `session` has ended.
+  void hang_up(SessionId session, TimePoint now) { broker_.hang_up(session, now); }
+
+ private:
+  struct Method;
+  static const Method kMethods[];
+
+  Answer acquire(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer release(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer create(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer remove(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer list(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer get(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer ping(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer get_info(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer get_interface_description(const protocol::Call& call, const Client& client, TimePoint now);
+
+  Broker& broker_;
+  std::function<std::size_t()> connections_;
+  TimePoint started_;
+};
+
+}  // namespace zipc

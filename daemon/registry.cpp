@@ -1,0 +1,332 @@
+#include "daemon/registry.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "common/layout.h"
+
+namespace zipc {
+namespace {
+
+constexpr Role kRoles[] = {Role::sender, Role::receiver};
+
+Failure limit_reached(const std::string& key, std::uint64_t limit, const std::string& what) {
+  const std::string rule = "limits." + key + " is " + std::to_string(limit);
+  return {.code = Error::limit_reached, .message = what + ": " + rule, .rule = rule};
+}
+
+bool belongs_to(const Client& client, pid_t pid, SessionId session) noexcept {
+  return (pid != 0 && pid == client.pid) || (session != SessionId::none && session == client.session);
+}
+
+Failure not_found(const std::string& name) { return {Error::channel_not_found, "there is no channel " + name}; }
+
+}  // namespace
+
+Failure role_taken(const std::string& name, Role role, pid_t holder) {
+  const std::string who = holder != 0 ? "process " + std::to_string(holder) : "another process";
+  return {.code = Error::role_taken,
+          .message = "the " + std::string(to_string(role)) + " of channel " + name + " is " + who,
+          .holder_pid = holder};
+}
+
+ChannelState Channel::state() const noexcept {
+  if (is_leased() || existing_peer) return ChannelState::in_use;
+  return used && !spec.provisioned ? ChannelState::lingering : ChannelState::unused;
+}
+
+std::optional<TimePoint> Channel::reap_at() const noexcept {
+  if (state() != ChannelState::lingering || spec.linger == kLingerForever) return std::nullopt;
+  return idle_since + spec.linger;
+}
+
+Registry::Registry(Policy policy, LeaseId first)
+    : policy_(std::move(policy)), next_lease_(static_cast<std::uint64_t>(first)) {}
+
+// Questions.
+
+const Channel* Registry::find(std::string_view name) const {
+  const auto found = channels_.find(name);
+  return found == channels_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Registry::leased_over(SessionId session) const {
+  std::vector<std::string> names;
+  for (const auto& [name, channel] : channels_) {
+    const auto is_its = [&](const auto& lease) { return lease && lease->holder.session == session; };
+    if (std::any_of(channel.leases.begin(), channel.leases.end(), is_its)) names.push_back(name);
+  }
+  return names;
+}
+
+Result<ChannelSpec> Registry::admit(const NewChannel& wanted, const Client& client) const {
+  if (const Channel* there = find(wanted.name); there != nullptr) {
+    return Failure{Error::channel_exists, "channel " + wanted.name + " exists, with " + to_string(there->spec.params)};
+  }
+  ChannelSpec spec{.name = wanted.name,
+                   .params = wanted.params.value_or(policy_.default_params),
+                   .permissions = {.mode = policy_.dynamic.access.mode, .owner = client.uid, .group = client.gid},
+                   .linger = wanted.linger.value_or(policy_.dynamic.linger)};
+  if (auto valid = check_params(spec.params); !valid) return valid.failure();
+  if (auto allowed = check_dynamic_name(wanted.name, policy_); !allowed) return allowed.failure();
+  if (auto fits = check_limits(spec); !fits) return fits.failure();
+  return spec;
+}
+
+Result<void> Registry::check_limits(const ChannelSpec& spec) const {
+  const Limits& limits = policy_.limits;
+  const std::uint64_t bytes = segment_size(spec.params);
+  if (channels_.size() >= limits.channels) {
+    return limit_reached("channels", limits.channels, "there are " + std::to_string(channels_.size()) + " channels");
+  }
+  if (bytes > limits.bytes_per_channel) {
+    return limit_reached("channel_size", limits.bytes_per_channel,
+                         spec.name + " takes " + std::to_string(bytes) + " bytes");
+  }
+  if (bytes > limits.total_bytes || bytes_ > limits.total_bytes - bytes) {
+    return limit_reached(
+        "total_size", limits.total_bytes,
+        std::to_string(bytes_) + " bytes are used, and " + spec.name + " takes " + std::to_string(bytes));
+  }
+  if (const auto count = channels_of(spec.permissions.owner); count >= limits.channels_per_user) {
+    return limit_reached(
+        "channels_per_user", limits.channels_per_user,
+        "user " + std::to_string(spec.permissions.owner) + " has " + std::to_string(count) + " channels");
+  }
+  return {};
+}
+
+std::uint64_t Registry::channels_of(uid_t owner) const {
+  return static_cast<std::uint64_t>(std::count_if(channels_.begin(), channels_.end(), [&](const auto& entry) {
+    const ChannelSpec& spec = entry.second.spec;
+    return !spec.provisioned && spec.permissions.owner == owner;
+  }));
+}
+
+Result<void> Registry::check_use(const Channel& channel, const Client& client,
+                                 const std::optional<Params>& params) const {
+  if (auto allowed = check_access(channel.spec, client, policy_); !allowed) return allowed;
+  if (!params || *params == channel.spec.params) return {};
+  return Failure{.code = Error::params_mismatch,
+                 .message = "channel " + channel.spec.name + " has " + to_string(channel.spec.params) + "; " +
+                            to_string(*params) + " was asked for",
+                 .expected = channel.spec.params};
+}
+
+Result<void> Registry::check_remove(const std::string& name, bool force, const Client& client) const {
+  const Channel* channel = find(name);
+  if (channel == nullptr) return not_found(name);
+  const uid_t owner = channel->spec.permissions.owner;
+  if (client.uid != owner && !is_privileged(client, policy_)) {
+    return Failure{.code = Error::permission_denied,
+                   .message = "channel " + name + " belongs to user " + std::to_string(owner),
+                   .rule = "only the owner, the broker's user and root may remove a channel"};
+  }
+  if (channel->spec.provisioned) {
+    return Failure{Error::channel_provisioned,
+                   "channel " + name + " is provided by " + place_of(channel->spec, policy_)};
+  }
+  if (channel->state() == ChannelState::in_use && !force) {
+    return Failure{Error::channel_in_use, "channel " + name + " is in use"};
+  }
+  if (channel->backing && !channel->backing->ours) {
+    return Failure{Error::foreign_segment,
+                   "the segment of " + name + " was not made by this broker, so it does not remove it"};
+  }
+  return {};
+}
+
+Result<std::optional<LeasePlace>> Registry::check_release(LeaseId id, const Client& client) const {
+  if (const auto place = places_.find(id); place != places_.end()) {
+    const Client& holder = find(place->second.name)->lease(place->second.role)->holder;
+    if (belongs_to(client, holder.pid, holder.session)) return std::optional(place->second);
+  }
+  const auto is_it = [&](const Ended& ended) { return ended.id == id && belongs_to(client, ended.pid, ended.session); };
+  if (std::any_of(ended_.begin(), ended_.end(), is_it)) return std::optional<LeasePlace>();
+  return Failure{Error::lease_not_found, "process " + std::to_string(client.pid) + " has no lease " +
+                                             std::to_string(static_cast<std::uint64_t>(id))};
+}
+
+bool Registry::may_resume(const Lease& lease, const Client& client, bool holder_is_gone) noexcept {
+  const bool same_process = lease.holder.pid != 0 && lease.holder.pid == client.pid;
+  // After a restart of the broker nobody knows the user of a holder any more, but the kernel knows that the lock is
+  // held.
+  const bool same_user = lease.holder.uid == client.uid || lease.holder.uid == kUnknownUser;
+  return same_user && (same_process || (holder_is_gone && lease.holder.uid != kUnknownUser));
+}
+
+std::vector<std::string> Registry::due(TimePoint now) const {
+  std::vector<std::string> names;
+  for (const auto& [deadline, name] : schedule_) {
+    if (deadline > now) break;
+    names.push_back(name);
+  }
+  return names;
+}
+
+std::optional<TimePoint> Registry::next_deadline() const {
+  if (schedule_.empty()) return std::nullopt;
+  return schedule_.begin()->first;
+}
+
+ConfigDiff Registry::diff(const Policy& next) const {
+  ConfigDiff diff;
+  std::set<std::string_view> kept;
+  for (const ChannelSpec& spec : next.channels) {
+    kept.insert(spec.name);
+    const Channel* channel = find(spec.name);
+    if (channel == nullptr) {
+      diff.added.push_back(spec);
+    } else if (channel->spec.params != spec.params) {
+      diff.resized.push_back(spec);
+    } else if (channel->spec != spec) {
+      diff.changed.push_back(spec);
+    }
+  }
+  for (const auto& [name, channel] : channels_) {
+    if (channel.spec.provisioned && !kept.contains(name)) diff.withdrawn.push_back(name);
+  }
+  return diff;
+}
+
+// Changes.
+
+Channel& Registry::at(std::string_view name) {
+  const auto found = channels_.find(name);
+  assert(found != channels_.end());
+  return found->second;
+}
+
+template <class Change>
+void Registry::update(Channel& channel, TimePoint now, Change change) {
+  if (const auto deadline = channel.reap_at()) schedule_.erase({*deadline, channel.spec.name});
+  const ChannelState before = channel.state();
+  change();
+  if (before != ChannelState::lingering) channel.idle_since = now;
+  if (const auto deadline = channel.reap_at()) schedule_.emplace(*deadline, channel.spec.name);
+}
+
+const Channel& Registry::add(ChannelSpec spec, std::optional<Backing> backing, bool used, TimePoint now) {
+  const auto [entry, is_new] = channels_.try_emplace(spec.name);
+  assert(is_new);
+  Channel& channel = entry->second;
+  bytes_ += segment_size(spec.params);
+  channel.spec = std::move(spec);
+  channel.backing = backing;
+  update(channel, now, [&] { channel.used = used; });
+  return channel;
+}
+
+void Registry::remove(std::string_view name) {
+  Channel& channel = at(name);
+  if (const auto deadline = channel.reap_at()) schedule_.erase({*deadline, channel.spec.name});
+  for (const Role role : kRoles) end_lease(channel, role);
+  bytes_ -= segment_size(channel.spec.params);
+  channels_.erase(channels_.find(name));
+}
+
+void Registry::set_backing(std::string_view name, std::optional<Backing> backing, TimePoint now) {
+  Channel& channel = at(name);
+  update(channel, now, [&] {
+    for (const Role role : kRoles) end_lease(channel, role);
+    channel.existing_peer = false;
+    channel.backing = backing;
+  });
+}
+
+LeaseId Registry::grant(std::string_view name, Role role, const Client& client, TimePoint now) {
+  Channel& channel = at(name);
+  assert(!channel.lease(role));
+  const LeaseId id{next_lease_++};
+  update(channel, now, [&] {
+    channel.leases[index_of(role)] = Lease{.id = id, .holder = client, .since = now};
+    channel.used = true;
+  });
+  places_.emplace(id, LeasePlace{.name = channel.spec.name, .role = role});
+  return id;
+}
+
+void Registry::pass_on(std::string_view name, Role role, const Client& client) {
+  auto& lease = at(name).leases[index_of(role)];
+  assert(lease);
+  lease->holder = client;
+}
+
+void Registry::end(std::string_view name, Role role, TimePoint now) {
+  Channel& channel = at(name);
+  assert(channel.lease(role));
+  update(channel, now, [&] { end_lease(channel, role); });
+}
+
+/// The schedule is the caller's business.
+void Registry::end_lease(Channel& channel, Role role) {
+  auto& lease = channel.leases[index_of(role)];
+  if (!lease) return;
+  places_.erase(lease->id);
+  ended_.push_back({.id = lease->id, .pid = lease->holder.pid, .session = lease->holder.session});
+  if (ended_.size() > kEndedMax) ended_.pop_front();
+  lease.reset();
+}
+
+void Registry::forget_ended(LeaseId id) {
+  std::erase_if(ended_, [&](const Ended& ended) { return ended.id == id; });
+}
+
+void Registry::set_existing_peer(std::string_view name, bool there, TimePoint now) {
+  Channel& channel = at(name);
+  update(channel, now, [&] { channel.existing_peer = there; });
+}
+
+void Registry::configure(const ChannelSpec& spec, TimePoint now) {
+  Channel& channel = at(spec.name);
+  update(channel, now, [&] {
+    bytes_ += segment_size(spec.params) - segment_size(channel.spec.params);
+    channel.spec = spec;
+  });
+}
+
+void Registry::withdraw(std::string_view name, TimePoint now) {
+  Channel& channel = at(name);
+  update(channel, now, [&] {
+    channel.spec.provisioned = false;
+    channel.spec.line = 0;
+    channel.used = true;
+  });
+}
+
+void Registry::set_policy(Policy policy) { policy_ = std::move(policy); }
+
+// The check of all that.
+
+std::string Registry::check_invariants() const {
+  std::uint64_t bytes = 0;
+  std::size_t leases = 0;
+  std::size_t scheduled = 0;
+  for (const auto& [name, channel] : channels_) {
+    if (name != channel.spec.name) return name + " is filed under another name";
+    bytes += segment_size(channel.spec.params);
+    for (const Role role : kRoles) {
+      const auto& lease = channel.lease(role);
+      if (!lease) continue;
+      ++leases;
+      const auto place = places_.find(lease->id);
+      if (place == places_.end() || place->second != LeasePlace{name, role})
+        return "a lease of " + name + " is not in the index";
+      if (static_cast<std::uint64_t>(lease->id) >= next_lease_) return "a lease of " + name + " has a number to come";
+    }
+    if (channel.is_leased() && !channel.used) return name + " is leased but counts as never used";
+    if (const auto deadline = channel.reap_at()) {
+      ++scheduled;
+      if (!schedule_.contains({*deadline, name})) return name + " is not on the schedule";
+    }
+  }
+  if (leases != places_.size()) return "the index of leases names places that have none";
+  if (scheduled != schedule_.size()) return "the schedule names channels that are not to be reaped";
+  if (bytes != bytes_) return "the bytes do not add up";
+  if (ended_.size() > kEndedMax) return "too many ended leases are remembered";
+  const auto is_held = [&](const Ended& ended) { return places_.contains(ended.id); };
+  if (std::any_of(ended_.begin(), ended_.end(), is_held)) return "a lease that has ended is held";
+  return {};
+}
+
+}  // namespace zipc

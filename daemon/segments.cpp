@@ -1,0 +1,237 @@
+#include "daemon/segments.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "daemon/log.h"
+
+namespace zipc {
+namespace {
+
+Failure from_errno(const std::string& what, const std::string& name) {
+  const std::string text = what + " " + name + ": " + std::strerror(errno);
+  if (errno == ENOENT) return {Error::channel_not_found, "there is no segment " + name};
+  if (errno == ELOOP || errno == ENXIO) return {Error::foreign_segment, name + " is not a shared memory segment"};
+  if (errno != EACCES && errno != EPERM) return {Error::system, text};
+  return {.code = Error::permission_denied, .message = text, .rule = "the mode of the segment's file"};
+}
+
+/// The constants, if it is a header of zipc's whose sizes are possible and fit the file.
+std::optional<SegmentInfo> decode(const SegmentHeader& header, std::uint64_t file_size) {
+  const auto value = [](const std::atomic<std::uint32_t>& field) { return field.load(std::memory_order_relaxed); };
+  if (value(header.mark) != kMark) return std::nullopt;
+  SegmentInfo info;
+  info.params = {.queue_size = value(header.queue_size), .message_size = value(header.message_size)};
+  if (!check_params(info.params) || file_size < smallest_segment_size(info.params)) return std::nullopt;
+  const std::uint32_t origin = value(header.origin);
+  info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
+                  .broker_id = value(header.broker_id),
+                  .linger_ms = value(header.linger_ms),
+                  .owner_uid = value(header.owner_uid)};
+  info.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || file_size < segment_size(info.params);
+  info.generation = value(header.generation);
+  info.sender_pid = static_cast<int>(value(header.sender_pid));
+  info.receiver_pid = static_cast<int>(value(header.receiver_pid));
+  return info;
+}
+
+/// Fills in what the header says. It is a private copy: nobody changes it under us.
+void read_header(SegmentLook& look) {
+  SegmentHeader header{};
+  if (look.size < sizeof header || !platform::copy_header(look.fd.get(), &header, sizeof header)) return;
+  look.info = decode(header, look.size);
+  if (look.info) look.stats = Ring(&header, nullptr, look.info->params, nullptr).stats();
+}
+
+/// Whether the file has the size that an existing peer gives a segment of `params`.
+bool is_of_existing_peer(const SegmentLook& look, const Params& params) noexcept {
+  return !look.info && (look.size == older_peer_size(params) || look.size == newest_peer_size(params));
+}
+
+/// While we have a new segment mapped, nobody else may open it, for who may could cut it short under us.
+mode_t initial_mode(std::uint32_t wanted) noexcept {
+#ifdef __APPLE__  // where nobody can, and the mode of shared memory is final
+  return static_cast<mode_t>(wanted);
+#else
+  static_cast<void>(wanted);
+  return 0600;
+#endif
+}
+
+Result<void> set_up(const SegmentFile& file, const Params& params, const Creator& creator) {
+  // Without waiting: this thread serves everybody.
+  auto lock = try_lock(file.fd.get(), file.name, LockKind::set_up);
+  if (!lock) return Failure{Error::busy, "another process is setting up the segment " + file.name};
+  const auto ready = set_up_segment(file, params, creator);
+  unlock(file.fd.get(), *lock, LockKind::set_up);
+  if (!ready) return ready.failure();
+  return {};
+}
+
+Failure not_usable(const std::string& name, const std::string& why) {
+  return {Error::foreign_segment, "a segment " + name + " exists already, and " + why};
+}
+
+}  // namespace
+
+std::uint32_t linger_to_header(std::chrono::milliseconds linger) noexcept {
+  return linger == kLingerForever ? kLingerForeverMs : static_cast<std::uint32_t>(linger.count());
+}
+
+std::chrono::milliseconds linger_from_header(std::uint32_t ms) noexcept {
+  return ms == kLingerForeverMs ? kLingerForever : std::chrono::milliseconds(ms);
+}
+
+bool is_held(const SegmentLook& look, const std::string& name, Role role) noexcept {
+  return is_locked(look.fd.get(), name, lock_of(role));
+}
+
+bool is_open_elsewhere(const SegmentLook& look) noexcept { return platform::is_open_elsewhere(look.fd.get()); }
+
+Result<SegmentLook> Segments::look(const std::string& name) const {
+  SegmentLook look;
+  // Without O_NONBLOCK a pipe that somebody puts there would hold us up for ever.
+  look.fd.reset(shm_open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0));
+  if (!look.fd) return from_errno("cannot look at the segment", name);
+  struct stat status {};
+  if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot look at the segment", name);
+#ifndef __APPLE__  // where a shared memory object is no regular file
+  if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
+#endif
+  look.id = {.device = status.st_dev, .inode = status.st_ino};
+  look.size = static_cast<std::uint64_t>(status.st_size);
+  look.owner = status.st_uid;
+  look.group = status.st_gid;
+  look.mode = status.st_mode & 0777;
+  read_header(look);
+  look.ours = look.info && look.info->creator.broker_id == broker_id_ &&
+              (look.owner == geteuid() || look.owner == look.info->creator.owner_uid);
+  return look;
+}
+
+Result<MadeSegment> Segments::make(const ChannelSpec& spec) const {
+  auto made = create(spec);
+  return made.error() == Error::channel_exists ? take(spec) : std::move(made);
+}
+
+Result<MadeSegment> Segments::create(const ChannelSpec& spec) const {
+  auto file = create_segment_file(spec.name, initial_mode(spec.permissions.mode));
+  if (!file) return file.failure();
+  const Creator creator{.origin = spec.provisioned ? Origin::provisioned : Origin::dynamic,
+                        .broker_id = broker_id_,
+                        .linger_ms = linger_to_header(spec.linger),
+                        .owner_uid = spec.permissions.owner};
+  if (auto ready = set_up(*file, spec.params, creator); !ready) {
+    const auto left = look(spec.name);
+    if (left && left->id == file->id && left->size == 0) static_cast<void>(remove_segment_file(spec.name));
+    return ready.failure();
+  }
+  describe(spec, file->id);
+  const auto made = look(spec.name);
+  if (!made) return made.failure();
+  return MadeSegment{.backing = {.id = made->id, .ours = made->ours}, .permissions = spec.permissions};
+}
+
+Result<MadeSegment> Segments::take(const ChannelSpec& spec) const {
+  const auto found = look(spec.name);
+  if (!found) return found.failure();
+  if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != geteuid()) {
+    return not_usable(spec.name, "belongs to user " + std::to_string(found->owner));
+  }
+  if (found->info && found->info->params != spec.params) {
+    return Failure{.code = Error::params_mismatch,
+                   .message = "a segment " + spec.name + " exists already, with " + to_string(found->info->params),
+                   .expected = found->info->params};
+  }
+  if (found->size == 0) return finish(spec, *found);
+  if (!found->info && !is_of_existing_peer(*found, spec.params)) {
+    return not_usable(spec.name, "is not one for " + to_string(spec.params));
+  }
+  const Permissions theirs{.mode = found->mode, .owner = found->owner, .group = found->group};
+  return MadeSegment{.backing = {.id = found->id, .ours = found->ours},
+                     .permissions = found->ours || spec.provisioned ? spec.permissions : theirs};
+}
+
+Result<MadeSegment> Segments::finish(const ChannelSpec& spec, const SegmentLook& found) const {
+  // Whoever else owns it could cut it short while we have it mapped.
+  if (found.owner != geteuid()) return Failure{Error::busy, "another process is setting up the segment " + spec.name};
+  auto fd = open(spec.name, found.id);
+  if (!fd) return fd.failure();
+  auto file = adopt_segment_file(std::move(*fd), spec.name);
+  if (!file) return file.failure();
+  if (auto ready = set_up(*file, spec.params, {.origin = Origin::direct}); !ready) return ready.failure();
+  return MadeSegment{.backing = {.id = found.id, .ours = false}, .permissions = spec.permissions};
+}
+
+Result<UniqueFd> Segments::open(const std::string& name, const SegmentId& id) const {
+  auto file = open_segment_file(name);
+  if (!file) return file.failure();
+  if (file->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  return std::move(file->fd);
+}
+
+Result<LeasedSegment> Segments::lease(const std::string& name, const SegmentId& id, Role role) const {
+  auto fd = open(name, id);
+  if (!fd) return fd.failure();
+  auto lock = try_lock(fd->get(), name, lock_of(role));
+  if (!lock) return lock.failure();
+  return LeasedSegment{.fd = std::move(*fd), .lock = std::move(*lock)};
+}
+
+void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& look) const {
+  if (!look.ours) return;
+  const auto origin = static_cast<std::uint32_t>(look.info->creator.origin) | kOriginLeasedOnce |
+                      (look.info->existing_peer_seen ? kOriginExistingPeer : 0);
+  if (!platform::write_header_word(leased.fd.get(), offsetof(SegmentHeader, origin), origin)) {
+    log::debug("cannot note the first use of a segment in its header");
+  }
+}
+
+Result<void> Segments::remove(const std::string& name, const SegmentId& id) const {
+  const auto found = look(name);
+  if (!found) return found.failure();
+  if (found->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  if (!found->ours) return Failure{Error::foreign_segment, "the segment " + name + " does not bear this broker's mark"};
+  return remove_segment_file(name);
+}
+
+void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
+  const auto found = look(spec.name);
+  if (!found || found->id != id || !found->ours) return;
+  const auto fd = open(spec.name, id);
+  if (!fd) return log::debug(fd.failure().message);
+  const bool described =
+      platform::write_header_word(fd->get(), offsetof(SegmentHeader, owner_uid), spec.permissions.owner) &&
+      platform::write_header_word(fd->get(), offsetof(SegmentHeader, linger_ms), linger_to_header(spec.linger));
+  if (!described) log::debug("cannot write to the header of " + spec.name);
+  // -1 leaves the owner as it is. Where the file keeps another group than the channel's, that group has no business
+  // here.
+  const uid_t owner = geteuid() == 0 ? spec.permissions.owner : kUnknownUser;
+  std::uint32_t mode = spec.permissions.mode;
+  const bool in_place = found->group == spec.permissions.group && (owner == kUnknownUser || found->owner == owner);
+  if (!in_place && fchown(fd->get(), owner, spec.permissions.group) != 0) {  // the unit's sandbox forbids it
+    log::debug("cannot give " + spec.name + " away: " + std::strerror(errno));
+    mode &= ~static_cast<std::uint32_t>(S_IRWXG);
+  }
+  if (fchmod(fd->get(), static_cast<mode_t>(mode)) != 0)
+    log::debug("cannot set the mode of " + spec.name + ": " + std::strerror(errno));
+}
+
+std::vector<std::string> Segments::ours() const {
+  std::vector<std::string> names;
+  for (std::string& name : platform::segment_names()) {
+    const auto found = look(name);
+    if (found && found->ours) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+}  // namespace zipc

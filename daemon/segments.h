@@ -1,0 +1,115 @@
+/// The broker's hands on the shared memory file system: makes, looks at, opens, and removes the segments of channels.
+///
+/// *Trust.* A client that may use a segment may also write anything into it and cut it short, at any moment. So the
+/// header is copied out by read(2), never mapped (but for a segment that we have just made), and it proves nothing
+/// about who made the file: a file counts as ours only if it bears our mark and number *and* belongs to whom we gave
+/// it.
+///
+/// *Events.* Looking opens files for reading only, for the end of an open file description that could write is what the
+/// broker waits for (liveness.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/segment.h"
+#include "daemon/registry.h"
+
+namespace zipc {
+
+/// What a segment's file was found to be.
+struct SegmentLook {
+  UniqueFd fd;  ///< open for reading
+  SegmentId id;
+  std::uint64_t size = 0;  ///< in bytes
+  uid_t owner = 0;
+  gid_t group = 0;
+  std::uint32_t mode = 0;
+  std::optional<SegmentInfo> info;  ///< nullopt: no zipc peer has set it up, or its header is impossible
+  RingStats stats;                  ///< zeros without `info`
+  bool ours = false;                ///< this broker made it, in this life or an earlier one
+};
+
+/// What a lease consists of.
+struct LeasedSegment {
+  UniqueFd fd;      ///< open for reading and writing; on Linux its open file description holds the lock
+  LockHandle lock;  ///< holds the lock elsewhere; empty on Linux
+};
+
+/// A segment that stands ready for a channel.
+struct MadeSegment {
+  Backing backing;
+  Permissions permissions;  ///< of the channel: those asked for, or those of a file that others had made
+};
+
+class Segments {
+ public:
+  /// `broker_id`, not 0, tells this broker's segments from those of other brokers on the machine.
+  explicit Segments(std::uint32_t broker_id) : broker_id_(broker_id) {}
+
+  /// Error::channel_not_found, permission_denied, foreign_segment (not a regular file), system.
+  [[nodiscard]] Result<SegmentLook> look(const std::string& name) const;
+
+  /// Makes the segment of `spec`, or finds one that fits: ours, or one that its clients have made without a broker.
+  /// Such a one must belong to the channel's owner, to root or to us, for its owner can do anything to it.
+  /// Error::params_mismatch, foreign_segment, out_of_memory, busy (others are setting it up), system.
+  [[nodiscard]] Result<MadeSegment> make(const ChannelSpec& spec) const;
+
+  /// Opens the segment that `id` says for one more description of it. Error::channel_not_found when the file has gone
+  /// or is another one, permission_denied, system.
+  [[nodiscard]] Result<UniqueFd> open(const std::string& name, const SegmentId& id) const;
+
+  /// The same, with the lock of `role`. Error::busy when somebody has it.
+  [[nodiscard]] Result<LeasedSegment> lease(const std::string& name, const SegmentId& id, Role role) const;
+
+  /// Notes in the header that `leased` is the first lease of all, as a broker that is started later would not know it
+  /// from a holder that did not live to say so. `look`: the segment as of now, which nobody uses yet.
+  void note_first_use(const LeasedSegment& leased, const SegmentLook& look) const;
+
+  /// Removes the file if it still is the one that `id` says, and ours. Error::channel_not_found, foreign_segment,
+  /// system.
+  Result<void> remove(const std::string& name, const SegmentId& id) const;
+
+  /// Puts a segment of ours under the permissions of `spec`, as far as we may, and notes owner and linger in its
+  /// header, from which the next broker learns them.
+  void describe(const ChannelSpec& spec, const SegmentId& id) const;
+
+  /// The names of all segments of ours. Where the platform cannot list them, there are none.
+  [[nodiscard]] std::vector<std::string> ours() const;
+
+ private:
+  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec) const;
+  /// A file that is there already.
+  [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec) const;
+  /// One that its maker has left empty.
+  [[nodiscard]] Result<MadeSegment> finish(const ChannelSpec& spec, const SegmentLook& found) const;
+
+  std::uint32_t broker_id_;
+};
+
+/// Whether somebody holds the lock of `role`.
+[[nodiscard]] bool is_held(const SegmentLook& look, const std::string& name, Role role) noexcept;
+
+/// Whether anybody but us has the file open or mapped; true where the platform or our rights do not let us know.
+[[nodiscard]] bool is_open_elsewhere(const SegmentLook& look) noexcept;
+
+/// The milliseconds of a linger as the header has them, and back.
+inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
+[[nodiscard]] std::uint32_t linger_to_header(std::chrono::milliseconds linger) noexcept;
+[[nodiscard]] std::chrono::milliseconds linger_from_header(std::uint32_t ms) noexcept;
+
+// What differs from platform to platform.
+namespace platform {
+
+/// Copies the first bytes of a segment; false if it has fewer, or they cannot be read.
+[[nodiscard]] bool copy_header(int fd, void* bytes, std::size_t size) noexcept;
+/// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
+[[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
+/// The valid channel names among the shared memory files; none where they cannot be listed.
+[[nodiscard]] std::vector<std::string> segment_names();
+/// See is_open_elsewhere().
+[[nodiscard]] bool is_open_elsewhere(int fd) noexcept;
+
+}  // namespace platform
+}  // namespace zipc

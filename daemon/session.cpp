@@ -1,0 +1,146 @@
+#include "daemon/session.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/log.h"
+
+namespace zipc {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::redirect_error;
+using asio::use_awaitable;
+using boost::system::error_code;
+
+#ifdef MSG_NOSIGNAL
+constexpr int kSendFlags = MSG_NOSIGNAL;
+#else
+constexpr int kSendFlags = 0;  // SIGPIPE is ignored
+#endif
+
+/// One sendmsg(2). Returns the bytes taken, 0 when the socket is full, -1 when the client has gone.
+ssize_t send_some(int socket, std::string_view bytes, const std::vector<UniqueFd>& fds) {
+  iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(protocol::kFdsMax * sizeof(int))> control{};
+  if (!fds.empty()) {
+    std::array<int, protocol::kFdsMax> numbers{};
+    std::transform(fds.begin(), fds.end(), numbers.begin(), [](const UniqueFd& fd) { return fd.get(); });
+    const std::size_t size = fds.size() * sizeof(int);
+    message.msg_control = control.data();
+    message.msg_controllen = static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(size));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(size));
+    std::memcpy(CMSG_DATA(header), numbers.data(), size);
+  }
+  ssize_t sent = 0;
+  do {
+    sent = sendmsg(socket, &message, kSendFlags);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return sent;
+  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+}
+
+}  // namespace
+
+awaitable<bool> write_message(LocalSocket& socket, std::string_view message, const std::vector<UniqueFd>& fds) {
+  static const std::vector<UniqueFd> kNoFds;
+  std::size_t written = 0;
+  while (written < message.size()) {
+    const ssize_t sent = send_some(socket.native_handle(), message.substr(written), written == 0 ? fds : kNoFds);
+    if (sent < 0) co_return false;
+    written += static_cast<std::size_t>(sent);
+    if (sent > 0) continue;
+    error_code error;
+    co_await socket.async_wait(LocalSocket::wait_write, redirect_error(use_awaitable, error));
+    if (error) co_return false;
+  }
+  co_return true;
+}
+
+awaitable<void> Session::run() {
+  error_code error;
+  socket_.non_blocking(true, error);
+  while (true) {
+    const bool more = co_await read();
+    if (!more) break;
+    const bool usable = co_await serve_complete_calls();
+    if (!usable) break;
+  }
+  close();
+}
+
+void Session::close() noexcept {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+awaitable<bool> Session::read() {
+  const std::size_t before = input_.size();
+  input_.resize(protocol::kCallSizeMax + 1);  // the longest call and its NUL
+  error_code error;
+  const std::size_t size = co_await socket_.async_read_some(
+      asio::buffer(input_.data() + before, input_.size() - before), redirect_error(use_awaitable, error));
+  input_.resize(before + size);
+  if (error && before != 0) log_drop("in the middle of a call: " + error.message());
+  co_return !error;
+}
+
+awaitable<bool> Session::serve_complete_calls() {
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = input_.find('\0', begin)) != std::string::npos; begin = end + 1) {
+    const bool usable = co_await serve(std::string_view(input_).substr(begin, end - begin));
+    if (!usable) co_return false;
+  }
+  input_.erase(0, begin);
+  if (input_.empty()) input_.shrink_to_fit();  // an idle connection keeps no buffer
+  if (input_.size() <= protocol::kCallSizeMax) co_return true;
+  const bool usable = co_await refuse_long_call();
+  co_return usable;
+}
+
+awaitable<bool> Session::serve(std::string_view message) {
+  const auto call = protocol::parse_call(message);
+  if (!call) {
+    log_drop(call.failure().message);
+    co_return false;
+  }
+  if (log::is_on(log::Level::trace)) {
+    log::trace("process " + std::to_string(client_.pid) + " calls " + log::printable(call->method));
+  }
+  const Answer answer = methods_.answer(*call, client_, std::chrono::steady_clock::now());
+  after_call_();
+  if (call->oneway) co_return true;
+  const std::string reply = protocol::to_message(answer.reply);
+  const bool written = co_await write_message(socket_, reply, answer.fds);
+  co_return written;
+}
+
+awaitable<bool> Session::refuse_long_call() {
+  const std::string why = "a call is longer than " + std::to_string(protocol::kCallSizeMax) + " bytes";
+  log_drop(why);
+  const std::string reply = protocol::to_message(protocol::to_reply({Error::invalid_argument, why}));
+  static_cast<void>(send_some(socket_.native_handle(), reply, {}));  // if it does not fit, it is lost
+  co_return false;
+}
+
+void Session::log_drop(const std::string& why) const {
+  log::info("connection of process " + std::to_string(client_.pid) + ", user " + std::to_string(client_.uid) +
+            ", dropped: " + log::printable(why));
+}
+
+}  // namespace zipc

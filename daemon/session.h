@@ -1,0 +1,55 @@
+/// One client's connection: reads calls, has them carried out, writes the replies, in that order.
+///
+/// A client that is slow, floods us, sends nonsense or does not read its replies harms its own connection only: a call
+/// that is not complete costs a buffer of protocol::kCallSizeMax, the next call is not looked at before the reply to
+/// the last is written, and between reads the other connections have their turn. Descriptors that a client sends are
+/// never received.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "daemon/methods.h"
+
+namespace zipc {
+
+using LocalSocket = boost::asio::local::stream_protocol::socket;
+
+/// Writes `message`, and with its first byte `fds`. `False`: the client has gone.
+[[nodiscard]] boost::asio::awaitable<bool> write_message(LocalSocket& socket, std::string_view message,
+                                                         const std::vector<UniqueFd>& fds);
+
+class Session {
+ public:
+  /// `client` as of the accepted `socket`, with a session. `after_call` is called after each call. All outlive the
+  /// session.
+  Session(LocalSocket socket, Client client, Methods& methods, const std::function<void()>& after_call)
+      : socket_(std::move(socket)), client_(std::move(client)), methods_(methods), after_call_(after_call) {}
+
+  /// Serves the client until it goes, breaks the protocol, or close() is called.
+  [[nodiscard]] boost::asio::awaitable<void> run();
+
+  void close() noexcept;
+
+  [[nodiscard]] const Client& client() const noexcept { return client_; }
+
+ private:
+  /// Reads more; false: nothing more comes.
+  boost::asio::awaitable<bool> read();
+  /// Carries out the calls that are complete; false: the connection is of no more use.
+  boost::asio::awaitable<bool> serve_complete_calls();
+  boost::asio::awaitable<bool> serve(std::string_view message);
+  boost::asio::awaitable<bool> refuse_long_call();
+  void log_drop(const std::string& why) const;
+
+  LocalSocket socket_;
+  Client client_;
+  Methods& methods_;
+  const std::function<void()>& after_call_;
+  std::string input_;  ///< bytes that are not yet a complete call
+};
+
+}  // namespace zipc
