@@ -1,0 +1,30 @@
+// zipcctl: zipc's channels on the command line. The manual is zipcctl.1.scd.
+#include <new>
+
+#include "client/ctl/command_line.h"
+#include "client/ctl/complaint.h"
+#include "client/ctl/interruption.h"
+
+namespace {
+
+using namespace zipc::ctl;
+
+constexpr int kExitCodeOfSignals = 128;  // plus the number of the signal
+
+int run_command(const CommandLine& command_line) {
+  Access access(command_line.access);
+  const auto done = std::visit([&](const auto& options) { return run(access, options); }, command_line.command);
+  if (done) return 0;
+  const int code = complain(done.failure());
+  return interrupting_signal() == 0 ? code : kExitCodeOfSignals + interrupting_signal();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const auto parsed = parse_command_line(argc, argv);
+  if (const auto* exit = std::get_if<Exit>(&parsed)) return exit->code;
+  return run_command(std::get<CommandLine>(parsed));
+} catch (const std::bad_alloc&) {
+  return complain({zipc::Error::system, "this process is out of memory"});
+}

@@ -1,0 +1,26 @@
+/// JSON for programs. Each function returns one line, with its newline. Boost.JSON stays behind this file.
+///
+/// A channel has the fields of the type Channel in io.zipc.Broker.varlink, under the same names.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <zipc/zipc.hpp>
+
+#include "client/ctl/tally.h"
+
+namespace zipc::ctl {
+
+[[nodiscard]] std::string json_of(const std::vector<ChannelInfo>& channels);  ///< {"channels":[...]}
+[[nodiscard]] std::string json_of(const ChannelInfo& channel);
+[[nodiscard]] std::string json_of(const BrokerInfo& broker, std::string_view socket_path);
+
+/// {"channel":..,"bytes":..,"messages":..,"seconds":..,"bytes_per_second":..}
+[[nodiscard]] std::string json_of(std::string_view channel, const Tally& tally);
+
+/// The table of errors: {"errors":[{"number":..,"name":..,"summary":..,"advice":..}, ..]}
+[[nodiscard]] std::string errors_as_json();
+
+}  // namespace zipc::ctl

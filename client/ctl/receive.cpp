@@ -1,0 +1,174 @@
+#include "client/ctl/receive.h"
+
+#include <algorithm>
+
+#include "client/ctl/complaint.h"
+#include "client/ctl/interruption.h"
+#include "client/ctl/output.h"
+#include "client/ctl/output_json.h"
+#include "client/ctl/progress.h"
+#include "client/ctl/sender_watch.h"
+
+namespace zipc::ctl {
+namespace {
+
+using Clock = Tally::Clock;
+
+constexpr milliseconds kSlice{100};      // of a wait: how late a signal may be noticed
+constexpr milliseconds kPause{1000};     // without a message, after which the broker is asked for the sender
+constexpr milliseconds kEndMarkerWait{100};  // for what follows the last of --count messages
+
+/// The receiving end, and how it waits for the sender.
+class Inlet {
+ public:
+  Inlet(Receiver& receiver, Access& access, Progress& progress, const ReceiveOptions& options)
+      : receiver_(receiver), progress_(progress), options_(options), watch_(access, options.channel) {}
+
+  /// The oldest message, when there is one. It stays in the channel until done_with() it.
+  Result<Message> next() {
+    const auto begin = Clock::now();
+    auto asked = begin;
+    for (;;) {
+      if (interrupting_signal() != 0) return interrupted();
+      const auto message = receiver_.peek_blocking(std::min(kSlice, options_.timeout));
+      if (message) return accept(*message, asked != begin);
+      if (message.error() != Error::timeout) return channel_failure(message.error(), options_.channel);
+      const auto now = Clock::now();
+      if (options_.timeout != kNoLimit && now - begin >= options_.timeout) return nothing_arrives();
+      if (now - asked >= kPause) {
+        asked = now;
+        if (auto failure = watch_.gone(); failure && !receiver_.peek()) return *failure;
+      }
+      progress_.update(tally_, now - begin >= kPause ? "waiting for the sender" : "");
+    }
+  }
+
+  /// Takes it out of the channel.
+  Result<void> done_with(const Message& message) {
+    const std::size_t size = message.data.size();
+    if (const Error error = receiver_.pop(); error != Error::ok) return channel_failure(error, options_.channel);
+    if (size != 0) {
+      tally_.add(size);
+    } else {
+      watch_.stream_ends();
+    }
+    progress_.update(tally_);
+    return {};
+  }
+
+  /// After the last message that is wanted: takes the end of the stream out as well, if it is just that. Its sender waits.
+  void take_end_marker() {
+    const auto message = receiver_.peek_blocking(kEndMarkerWait);
+    if (message && message->data.empty()) static_cast<void>(receiver_.pop());
+  }
+
+  [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+
+ private:
+  /// Looks at who sent it: at the first message of a stream, at one after a pause, and at the end.
+  Result<Message> accept(const Message& message, bool after_pause) {
+    const bool end = message.data.empty();
+    if (options_.follow) return message;
+    if (watch_.within_stream()) {
+      if (!end && !after_pause) return message;
+      if (auto failure = watch_.replaced()) return *failure;
+    } else if (!end) {
+      watch_.stream_begins();
+    }
+    return message;
+  }
+
+  Failure nothing_arrives() const {
+    return Failure{Error::timeout, "no message arrived on " + options_.channel + " within " +
+                                       format_duration(options_.timeout) + ", after " +
+                                       std::to_string(tally_.messages()) + " that did"};
+  }
+
+  Receiver& receiver_;
+  Progress& progress_;
+  const ReceiveOptions& options_;
+  SenderWatch watch_;
+  Tally tally_;
+};
+
+/// Refuses messages that are not `frame` bytes long; only the last one of a stream may be shorter.
+class FrameCheck {
+ public:
+  explicit FrameCheck(std::optional<std::uint32_t> frame) : frame_(frame) {}
+
+  /// `number`: of the message, from 1. Error::params_mismatch.
+  Result<void> check(std::size_t size, std::uint64_t number) {
+    if (!frame_) return {};
+    const bool after_short_one = std::exchange(short_one_seen_, size != 0 && size < *frame_);
+    if (size > *frame_) return other_size("message " + std::to_string(number) + " is longer");
+    if (size != 0 && after_short_one) return other_size("message " + std::to_string(number - 1) + " is shorter");
+    return {};
+  }
+
+ private:
+  Failure other_size(const std::string& what) const {
+    return advised(Failure{Error::params_mismatch, what + " than a frame of " + std::to_string(*frame_) + " bytes"},
+                   "use the --frame of the sender, or none");
+  }
+
+  std::optional<std::uint32_t> frame_;
+  bool short_one_seen_ = false;
+};
+
+Result<void> write_message(Output& output, const Message& message, bool lines) {
+  static constexpr std::byte kNewline{'\n'};
+  if (auto written = output.write(message.data); !written) return written;
+  if (!lines || message.data.back() == kNewline) return {};
+  return output.write(std::span(&kNewline, 1));
+}
+
+/// Until the end of what is wanted. The output is complete then.
+Result<void> receive(Inlet& inlet, Output& output, const ReceiveOptions& options) {
+  for (FrameCheck frames(options.frame);;) {
+    const auto message = inlet.next();
+    if (!message) return message.failure();
+    const bool end = message->data.empty();
+    if (auto fits = frames.check(message->data.size(), inlet.tally().messages() + 1); !fits) return fits;
+    if (end && !options.follow) {
+      if (auto complete = output.commit(); !complete) return complete;
+      return inlet.done_with(*message);
+    }
+    if (!end) {
+      if (auto written = write_message(output, *message, options.lines); !written) return written;
+    }
+    if (auto popped = inlet.done_with(*message); !popped) return popped;
+    if (options.count == inlet.tally().messages()) {
+      inlet.take_end_marker();
+      return output.commit();
+    }
+  }
+}
+
+}  // namespace
+
+Result<void> run(Access& access, const ReceiveOptions& options) {
+  if (auto noted = note_signals(); !noted) return noted;
+  auto output =
+      Output::open(options.file, options.follow ? Output::Kind::in_place : Output::Kind::replaced_when_complete);
+  if (!output) return output.failure();
+  auto receiver = access.receiver(options.channel, options.sizes);
+  if (!receiver) return receiver.failure();
+
+  Progress progress("receive " + options.channel, {}, options.quiet);
+  Inlet inlet(*receiver, access, progress, options);
+  auto received = receive(inlet, *output, options);
+  const bool followed = options.follow && interrupting_signal() != 0;  // which is how that ends
+  if (!received && !followed) return received;
+  progress.finish(inlet.tally());
+  if (options.json) {
+    const std::string summary = json_of(options.channel, inlet.tally());
+    if (output->is_standard_output()) {
+      print_aside(summary);
+    } else if (auto printed = print(summary); !printed) {
+      return printed;
+    }
+  }
+  return received;
+}
+
+}  // namespace zipc::ctl
