@@ -22,7 +22,7 @@ WATCHDOG_S = 120
 def program(variable):
     path = os.environ.get(variable)
     if not path:
-        raise unittest.SkipTest(f"{variable} is not set: run this through ctest")
+        raise RuntimeError(f"{variable} is not set: run this through ctest")
     return path
 
 
@@ -95,7 +95,11 @@ class Varlink:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(WATCHDOG_S)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.buffer = b""
         self.fds = []
 

@@ -1,0 +1,563 @@
+"""zipcd as its clients meet it: real processes on a real socket, a Varlink client written by hand, kill -9."""
+import json
+import os
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import unittest
+
+from harness import BrokerTest, Varlink, eventually, run, program, shm_path, unique_name
+
+PROVISIONED = unique_name("provisioned")
+SMALL = unique_name("small")
+
+CONFIG = f"""
+defaults: {{queue_size: 16, message_size: 256, linger: 0}}
+channels:
+  - {{name: {PROVISIONED}, queue_size: 8, message_size: 1KiB}}
+  - {{name: {SMALL}, queue_size: 2, message_size: 16}}
+dynamic: {{names: ["/zs.*"]}}
+limits: {{channels: 6, channel_size: 1MiB, total_size: 4MiB}}
+"""
+
+
+class Provisioned(BrokerTest):
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def test_exists_from_the_start_with_the_sizes_of_the_file(self):
+        channel = self.channel(PROVISIONED)
+        self.assertEqual(channel["params"], {"queue_size": 8, "message_size": 1024})
+        self.assertTrue(channel["provisioned"])
+        self.assertEqual(os.stat(shm_path(PROVISIONED)).st_blocks * 512 >= 8 * 1024, True)
+
+    def test_is_opened_by_name_alone(self):
+        receiver = self.peer("receive", PROVISIONED, 0, 0, "--count", 500)
+        self.peer("send", PROVISIONED, 0, 0, "--count", 500).check()
+        receiver.check()
+        self.assertEqual(self.channel(PROVISIONED)["received"], 500)
+
+    def test_refuses_other_sizes_and_gives_its_own(self):
+        code, _, err = self.peer("send", PROVISIONED, 9, 1024).finish()
+        self.assertEqual(code, 11)
+        self.assertIn("queue_size 8", err)
+        self.assertIn("queue_size 9", err)
+
+    def test_is_not_removed_on_request(self):
+        self.assertEqual(self.connect().broker("Remove", name=PROVISIONED)[0], "io.zipc.Broker.ChannelProvisioned")
+
+    def test_outlives_its_users(self):
+        self.peer("send", PROVISIONED, 0, 0, "--count", 1).check()
+        eventually(lambda: self.channel(PROVISIONED)["sender"] is None, "the lease has ended")
+        self.assertEqual(self.channel(PROVISIONED)["depth"], 1)
+
+
+class Dynamic(BrokerTest):
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def test_is_made_on_the_first_request_and_reaped_after_the_last_lease(self):
+        name = unique_name()
+        receiver = self.peer("receive", name, 8, 64, "--count", 300)
+        self.peer("send", name, 8, 64, "--count", 300).check()
+        receiver.check()
+        eventually(lambda: self.channel(name) is None, "it is reaped")
+        self.assertFalse(os.path.exists(shm_path(name)))
+
+    def test_is_refused_outside_the_configured_names_and_limits(self):
+        client = self.connect()
+        error, reply = client.broker("Create", name="/elsewhere")
+        self.assertEqual(error, "io.zipc.Broker.PermissionDenied")
+        self.assertIn("dynamic.names", reply["rule"])
+        error, reply = client.broker("Create", name=unique_name(), params={"queue_size": 1024, "message_size": 4096})
+        self.assertEqual(error, "io.zipc.Broker.LimitReached")
+        self.assertIn("channel_size", reply["limit"])
+        for _ in range(4):
+            self.assertIsNone(client.broker("Create", name=unique_name())[0])
+        error, reply = client.broker("Create", name=unique_name())
+        self.assertEqual(error, "io.zipc.Broker.LimitReached")
+        self.assertIn("channels", reply["limit"])
+        self.assertIsNone(client.broker("Ping")[0], "only the request failed")
+
+    def test_that_is_created_and_not_used_stays(self):
+        name = unique_name()
+        self.assertIsNone(self.connect().broker("Create", name=name)[0])
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 0).check()  # something else goes on in between
+        self.assertEqual(self.channel(name)["params"], {"queue_size": 16, "message_size": 256})
+        self.assertEqual(self.connect().broker("Create", name=name)[0], "io.zipc.Broker.ChannelExists")
+        self.assertIsNone(self.connect().broker("Remove", name=name)[0])
+        self.assertFalse(os.path.exists(shm_path(name)))
+
+    def test_in_use_is_removed_only_by_force_and_its_users_go_on(self):
+        name = unique_name()
+        sender = self.peer("send", name, 8, 64, "--count", 3, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        client = self.connect()
+        self.assertEqual(client.broker("Remove", name=name)[0], "io.zipc.Broker.ChannelInUse")
+        self.assertIsNone(client.broker("Remove", name=name, force=True)[0])
+        self.assertFalse(os.path.exists(shm_path(name)))
+        sender.check()
+
+    def test_leaves_alone_what_zipcd_did_not_make(self):
+        name = unique_name("foreign")
+        with open(shm_path(name), "wb") as file:
+            file.write(b"not a segment" * 100)
+        self.addCleanup(os.unlink, shm_path(name))
+        error, _ = self.connect().broker("Acquire", name=name, role="sender", params={"queue_size": 8, "message_size": 64})
+        self.assertIn(error, ("io.zipc.Broker.ForeignSegment", "io.zipc.Broker.ParamsMismatch"))
+        self.connect().broker("Remove", name=name)
+        self.stop_zipcd()
+        self.assertEqual(os.path.getsize(shm_path(name)), 13 * 100)
+
+
+class Leases(BrokerTest):
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def holding_sender(self):
+        sender = self.peer("send", PROVISIONED, 0, 0, "--count", 0, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        return sender
+
+    def test_a_second_holder_of_a_role_is_refused_with_the_first_ones_pid(self):
+        sender = self.holding_sender()
+        code, _, err = self.peer("send", PROVISIONED, 0, 0).finish()
+        self.assertEqual(code, 10)
+        self.assertIn(str(sender.pid), err)
+        error, reply = self.connect().broker("Acquire", name=PROVISIONED, role="sender")
+        self.assertEqual((error, reply["holder"]), ("io.zipc.Broker.RoleTaken", sender.pid))
+
+    def test_a_role_is_free_at_once_when_its_holder_is_killed(self):
+        for _ in range(20):
+            self.holding_sender().end(signal.SIGKILL)
+            client = self.connect()
+            error, reply = client.broker("Acquire", name=PROVISIONED, role="sender")
+            self.assertIsNone(error, reply)
+            client.close()  # this holder ends by closing its descriptors
+
+    def test_the_table_shows_within_moments_that_a_killed_holder_is_gone(self):
+        sender = self.holding_sender()
+        self.assertEqual(self.channel(PROVISIONED)["sender"]["pid"], sender.pid)
+        sender.end(signal.SIGKILL)
+        eventually(lambda: self.channel(PROVISIONED)["sender"] is None, "the lease has ended")
+
+    def test_a_stopped_holder_is_not_declared_dead(self):
+        sender = self.holding_sender()
+        os.kill(sender.pid, signal.SIGSTOP)
+        self.assertEqual(self.connect().broker("Acquire", name=PROVISIONED, role="sender")[0], "io.zipc.Broker.RoleTaken")
+        os.kill(sender.pid, signal.SIGCONT)
+        sender.check()
+
+    def test_a_lease_is_released_by_who_got_it_and_by_nobody_else(self):
+        client = self.connect()
+        _, lease = client.broker("Acquire", name=PROVISIONED, role="sender")
+        other = subprocess.run(["python3", "-c", f"""
+import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+from harness import Varlink
+print(Varlink({self.socket_path!r}).broker("Release", lease={lease['lease']})[0])"""], capture_output=True, text=True, check=True)
+        self.assertEqual(other.stdout.strip(), "io.zipc.Broker.LeaseNotFound")
+        self.assertEqual(client.broker("Release", lease=lease["lease"])[0], "io.zipc.Broker.RoleTaken", "still open here")
+        client.close_fds()
+        self.assertIsNone(client.broker("Release", lease=lease["lease"])[0])
+        self.assertEqual(client.broker("Release", lease=10 ** 9)[0], "io.zipc.Broker.LeaseNotFound")
+
+    def test_a_descriptor_passed_on_keeps_the_lease_when_the_connection_ends(self):
+        client = self.connect()
+        client.broker("Acquire", name=PROVISIONED, role="sender")
+        kept = os.dup(client.fds[0])
+        client.close()
+        self.assertEqual(self.connect().broker("Acquire", name=PROVISIONED, role="sender")[0], "io.zipc.Broker.RoleTaken")
+        os.close(kept)
+        self.assertIsNone(self.connect().broker("Acquire", name=PROVISIONED, role="sender")[0])
+
+
+class Restart(BrokerTest):
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def test_traffic_goes_on_while_zipcd_is_killed_and_back(self):
+        name = unique_name("traffic")
+        receiver = self.peer("receive", name, 8, 64, "--count", 300000, "--announce")
+        receiver.wait_line("attached")
+        sender = self.peer("send", name, 8, 64, "--count", 300000, "--announce")
+        sender.wait_line("attached")
+        for _ in range(3):
+            self.stop_zipcd(signal.SIGKILL)
+            self.start_zipcd()
+        sender.check()
+        receiver.check()
+
+    def test_a_restarted_zipcd_knows_who_still_holds_what(self):
+        sender = self.peer("send", PROVISIONED, 0, 0, "--count", 2, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        for signal_number in (signal.SIGKILL, signal.SIGTERM):
+            self.stop_zipcd(signal_number)
+            self.start_zipcd()
+            error, reply = self.connect().broker("Acquire", name=PROVISIONED, role="sender")
+            self.assertEqual((error, reply["holder"]), ("io.zipc.Broker.RoleTaken", sender.pid))
+        sender.end(signal.SIGKILL)
+        eventually(lambda: self.channel(PROVISIONED)["sender"] is None, "an adopted lease ends too")
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 2).check()
+
+    def test_the_next_request_after_it_is_back_succeeds(self):
+        name = unique_name("again")
+        holder = self.peer("send", name, 8, 64, "--count", 1, "--hold", stdin=subprocess.PIPE)
+        holder.wait_line("sent")
+        self.stop_zipcd(signal.SIGKILL)
+        self.assertEqual(self.peer("receive", name, 8, 64).finish()[0], 21, "no broker, and it is required")
+        self.start_zipcd()
+        self.peer("receive", name, 8, 64, "--count", 1).check()
+        holder.check()
+
+    def test_orphans_of_a_killed_zipcd_are_reaped_by_the_next(self):
+        name = unique_name("orphan")
+        sender = self.peer("send", name, 8, 64, "--count", 1, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        self.stop_zipcd(signal.SIGKILL)
+        sender.end(signal.SIGKILL)
+        self.assertTrue(os.path.exists(shm_path(name)))
+        self.start_zipcd()
+        eventually(lambda: not os.path.exists(shm_path(name)), "it is reaped")
+
+    def test_leaves_nothing_behind_when_it_ends_unused(self):
+        self.stop_zipcd()
+        self.assertFalse(os.path.exists(shm_path(PROVISIONED)))
+        self.assertFalse(os.path.exists(self.socket_path))
+
+    def test_keeps_queued_messages_over_a_clean_restart(self):
+        self.peer("send", PROVISIONED, 0, 0, "--count", 5).check()
+        self.stop_zipcd()
+        self.start_zipcd()
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+
+    def test_a_second_zipcd_on_the_same_socket_is_refused(self):
+        code, _, err = run([program("ZIPCD"), "--config", self.config_path, "--socket", self.socket_path])
+        self.assertEqual(code, 4, err)
+        self.assertIsNone(self.connect().broker("Ping")[0])
+
+    def test_two_zipcds_on_two_sockets_leave_each_others_channels_alone(self):
+        self.stop_zipcd(signal.SIGKILL)  # its provisioned segments stay behind
+        first = self.socket_path
+        self.socket_path = os.path.join(self.folder, "other.sock")
+        self.write_config("")
+        self.start_zipcd()
+        self.stop_zipcd()
+        self.assertTrue(os.path.exists(shm_path(PROVISIONED)))
+        self.socket_path = first
+        self.write_config(CONFIG)
+        self.start_zipcd()
+
+    def test_a_stale_socket_file_does_not_stop_it(self):
+        self.stop_zipcd(signal.SIGKILL)
+        self.assertTrue(os.path.exists(self.socket_path))
+        self.start_zipcd()
+
+
+class Reload(BrokerTest):
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def test_a_good_file_adds_and_withdraws_channels(self):
+        added = unique_name("added")
+        self.write_config(CONFIG.replace(SMALL, added))
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: self.channel(added) is not None, "the new channel is there")
+        eventually(lambda: self.channel(SMALL) is None, "the withdrawn one has lingered and gone")
+        self.assertIsNotNone(self.channel(PROVISIONED))
+
+    def test_a_bad_file_changes_nothing_and_every_mistake_is_logged_with_its_place(self):
+        self.write_config(CONFIG + "limit: {}\nchanels: []\n")
+        self.zipcd.send_signal(signal.SIGHUP)
+        lines = CONFIG.count("\n")
+        eventually(lambda: f"{self.config_path}:{lines + 2}:1:" in self.log(), "the last mistake is logged")
+        self.assertIn(f"{self.config_path}:{lines + 1}:1:", self.log())
+        self.assertIsNotNone(self.channel(PROVISIONED))
+        self.assertIsNone(self.zipcd.poll())
+
+    def test_zipcd_does_not_start_on_a_bad_file(self):
+        self.stop_zipcd()
+        self.write_config("chanels: []\n")
+        code, _, err = run([program("ZIPCD"), "--config", self.config_path, "--socket", self.socket_path])
+        self.assertEqual(code, 3)
+        self.assertIn(f"{self.config_path}:1:1:", err)
+        self.assertIn("channels", err)
+        self.assertEqual(run([program("ZIPCD"), "--config", self.config_path, "--check-config"])[0], 3)
+
+
+class HostileInput(BrokerTest):
+    config = CONFIG + "\n"
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def tearDown(self):
+        self.assertIsNone(self.connect().broker("Ping")[0], "zipcd goes on")
+        self.assertIsNone(self.zipcd.poll())
+
+    def test_garbage_ends_only_its_own_connection(self):
+        for garbage in (b"\0", b"{}\0", b"[]\0", b"GET / HTTP/1.0\r\n\r\n\0", b'{"method":1}\0', b"\xff\xfe\x00",
+                        b'{"method":"io.zipc.Broker.Ping","parameters":[]}\0', b"[" * 10000 + b"\0"):
+            with self.subTest(garbage=garbage[:20]):
+                client = self.connect()
+                client.send_raw(garbage)
+                while (reply := client.receive()) is not None:
+                    self.assertIn("error", reply)
+
+    def test_an_oversized_message_ends_its_connection(self):
+        client = self.connect()
+        try:
+            client.send_raw(b"x" * 1000000)
+        except OSError:
+            return  # closed before all of it was sent
+        while True:
+            try:
+                if client.receive() is None:
+                    return
+            except ConnectionResetError:
+                return
+
+    def test_bytes_that_come_one_at_a_time_make_a_message(self):
+        client = self.connect()
+        for byte in b'{"method":"io.zipc.Broker.Ping"}\0':
+            client.send_raw(bytes([byte]))
+        self.assertNotIn("error", client.receive())
+
+    def test_half_a_message_keeps_nobody_waiting(self):
+        slow = self.connect()
+        slow.send_raw(b'{"method":"io.zipc.')
+        self.assertIsNone(self.connect().broker("Ping")[0])
+        slow.send_raw(b'Broker.Ping"}\0')
+        self.assertNotIn("error", slow.receive())
+
+    def test_pipelined_calls_are_answered_in_order(self):
+        client = self.connect()
+        calls = b"".join(json.dumps({"method": "io.zipc.Broker.Get", "parameters": {"name": name}}).encode() + b"\0"
+                         for name in (PROVISIONED, "/nothing", SMALL) * 100)
+        writer = threading.Thread(target=client.send_raw, args=(calls,))
+        writer.start()
+        for _ in range(100):
+            self.assertEqual(client.receive()["parameters"]["channel"]["name"], PROVISIONED)
+            self.assertEqual(client.receive()["error"], "io.zipc.Broker.ChannelNotFound")
+            self.assertEqual(client.receive()["parameters"]["channel"]["name"], SMALL)
+        writer.join()
+
+    def test_a_client_that_never_reads_blocks_only_itself(self):
+        deaf = self.connect()
+        deaf.socket.setblocking(False)
+        call = b'{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"io.zipc.Broker"}}\0'
+        try:
+            for _ in range(100000):
+                deaf.socket.send(call)
+        except BlockingIOError:
+            pass
+        self.assertIsNone(self.connect().broker("Ping")[0])
+
+    def test_oneway_calls_get_no_reply(self):
+        client = self.connect()
+        client.send("io.zipc.Broker.Ping", oneway=True)
+        client.send("io.zipc.Broker.Get", {"name": "/nothing"}, oneway=True)
+        client.send("io.zipc.Broker.Get", {"name": SMALL})
+        self.assertEqual(client.receive()["parameters"]["channel"]["name"], SMALL)
+
+    def test_descriptors_sent_by_a_client_are_not_kept(self):
+        def open_files():
+            return len(os.listdir(f"/proc/{self.zipcd.pid}/fd"))
+        client = self.connect()
+        client.broker("Ping")
+        before = open_files()
+        for _ in range(50):
+            socket.send_fds(client.socket, [b'{"method":"io.zipc.Broker.Ping"}\0'], [0, 1, 2])
+            self.assertNotIn("error", client.receive())
+        self.assertEqual(open_files(), before)
+
+    def test_bad_names_and_parameters_get_named_errors(self):
+        client = self.connect()
+        for name in ("", "/", "x", "/a/b", "/../x", "/" + "x" * 39, "/a b", "/\u00e4", "/\u0000"):
+            self.assertEqual(client.broker("Create", name=name)[0], "io.zipc.Broker.InvalidName", repr(name))
+        for parameters in ({}, {"name": 1}, {"name": "/x", "role": "both"}, {"name": "/x", "role": "sender", "params": {}}):
+            error, _ = client.broker("Acquire", **parameters)
+            self.assertIn(error, ("io.zipc.Broker.InvalidArgument", "org.varlink.service.InvalidParameter"))
+        for queue_size in (0, 1, 2 ** 31):
+            error, _ = client.broker("Create", name=unique_name(), params={"queue_size": queue_size, "message_size": 8})
+            self.assertEqual(error, "io.zipc.Broker.InvalidParams")
+
+    def test_unknown_methods_and_interfaces_are_named(self):
+        client = self.connect()
+        self.assertEqual(client.call("io.zipc.Broker.Nonsense")[0], "org.varlink.service.MethodNotFound")
+        self.assertEqual(client.call("no.such.interface.Method")[0], "org.varlink.service.InterfaceNotFound")
+        self.assertIn(client.call("nonsense")[0], ("org.varlink.service.InterfaceNotFound", "org.varlink.service.MethodNotFound"))
+
+    def test_it_describes_itself_as_the_interface_file_does(self):
+        client = self.connect()
+        _, info = client.call("org.varlink.service.GetInfo")
+        self.assertIn("io.zipc.Broker", info["interfaces"])
+        self.assertEqual(set(info) & {"vendor", "product", "version", "url", "interfaces"},
+                         {"vendor", "product", "version", "url", "interfaces"})
+        _, reply = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "io.zipc.Broker"})
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../common/io.zipc.Broker.varlink"), encoding="utf-8") as file:
+            self.assertEqual(reply["description"], file.read())
+        self.assertEqual(client.call("org.varlink.service.GetInterfaceDescription", {"interface": "x.y"})[0],
+                         "org.varlink.service.InterfaceNotFound")
+
+    def test_corrupt_headers_are_reported_and_harm_nobody(self):
+        name = unique_name("corrupt")
+        client = self.connect()
+        client.broker("Create", name=name, params={"queue_size": 8, "message_size": 64})
+        with open(shm_path(name), "r+b") as file:
+            file.write(b"\xff" * 128)
+        for method in ("Get", "List"):
+            client.broker(method, name=name)
+        client.broker("Acquire", name=name, role="sender")
+        self.assertIsNone(client.broker("Ping")[0])
+        os.unlink(shm_path(name))
+
+
+class Limits(BrokerTest):
+    config = "limits: {connections: 4}\n"
+
+    def test_more_connections_than_allowed_are_answered_and_closed(self):
+        self.start_zipcd()
+        clients = [self.connect() for _ in range(4)]
+        for client in clients:
+            eventually(lambda c=client: c.broker("Ping")[0] is None, "it is served")
+        extra = self.connect()
+        try:
+            extra.send("io.zipc.Broker.Ping")
+            reply = extra.receive()
+        except (BrokenPipeError, ConnectionResetError):
+            reply = None
+        if reply is not None:
+            self.assertEqual(reply["error"], "io.zipc.Broker.LimitReached")
+        clients[0].close()
+        eventually(self.is_served, "a place is free again")
+
+    def is_served(self):
+        client = Varlink(self.socket_path)
+        try:
+            client.send("io.zipc.Broker.Ping")
+            reply = client.receive()
+            return reply is not None and "error" not in reply
+        except OSError:
+            return False
+        finally:
+            client.close()
+
+    def test_running_out_of_descriptors_ends_nothing(self):
+        self.write_config("")
+        self.start_zipcd(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
+        clients = []
+        try:
+            for _ in range(40):
+                clients.append(Varlink(self.socket_path))
+        finally:
+            for client in clients:
+                client.close()
+        eventually(self.is_served, "it serves again")
+        self.assertIsNone(self.zipcd.poll())
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
+class OtherUsers(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.private = unique_name("private")
+        self.shared = unique_name("shared")
+        self.for_group = unique_name("group")
+        self.write_config(f"""
+socket: {{mode: 0666}}
+channels:
+  - {{name: {self.private}, mode: 0600}}
+  - {{name: {self.shared}, mode: 0666}}
+  - {{name: {self.for_group}, mode: 0660, group: daemon}}
+""")
+        self.start_zipcd()
+
+    def as_user(self, uid, *arguments, gid=None, groups=()):
+        return run([program("ZIPC_PEER"), *map(str, arguments)], self.env, user=uid, group=gid or uid, extra_groups=list(groups))
+
+    def test_get_what_the_mode_allows_and_are_told_the_rule_otherwise(self):
+        code, _, err = self.as_user(65534, "send", self.private, 0, 0, "--count", 1)
+        self.assertEqual(code, 16)
+        self.assertIn("mode", err)
+        self.assertEqual(self.as_user(65534, "send", self.shared, 0, 0, "--count", 1)[0], 0)
+        self.assertEqual(self.as_user(65534, "send", self.for_group, 0, 0, "--count", 1)[0], 16)
+        self.assertEqual(self.as_user(65534, "send", self.for_group, 0, 0, "--count", 1, groups=[1])[0], 0)
+
+    def test_own_the_channels_that_they_create(self):
+        name = unique_name("theirs")
+        self.assertEqual(self.as_user(65534, "send", name, 8, 64, "--count", 1)[0], 0)
+        self.assertEqual(self.channel(name)["owner"], 65534)
+        self.assertEqual(self.as_user(1, "receive", name, 8, 64)[0], 16, "another user")
+        self.assertEqual(self.as_user(65534, "receive", name, 8, 64, "--count", 1)[0], 0)
+
+    def test_cannot_reach_a_private_segment_by_its_path(self):
+        self.assertEqual(stat.S_IMODE(os.stat(shm_path(self.private)).st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(shm_path(self.shared)).st_mode), 0o666)
+
+
+class Idle(BrokerTest):
+    def test_an_idle_zipcd_does_not_wake_up(self):
+        names = [unique_name("idle") for _ in range(200)]
+        self.write_config("limits: {channels: 1000}\nchannels:\n" + "".join(
+            f"  - {{name: {name}, queue_size: 2, message_size: 8}}\n" for name in names))
+        self.start_zipcd()
+        holder = self.peer("send", names[0], 0, 0, "--count", 1, "--hold", stdin=subprocess.PIPE)
+        holder.wait_line("sent")
+
+        def switches():
+            with open(f"/proc/{self.zipcd.pid}/status", encoding="ascii") as file:
+                return [line for line in file if "ctxt_switches" in line]
+
+        def quiet():
+            before = switches()
+            threading.Event().wait(0.5)
+            return switches() == before
+        eventually(quiet, "half a second without a wake-up")
+
+
+class Streams(BrokerTest):
+    config = "limits: {channel_size: 64MiB}\n"
+    count = int(os.environ.get("ZIPC_TEST_MESSAGES", "1000000"))
+
+    def stream(self, env, sizes, *options):
+        self.env = env
+        name = unique_name("stream")
+        receiver = self.peer("receive", name, *sizes, "--count", self.count, "--seed", 7, *options)
+        sender = self.peer("send", name, *sizes, "--count", self.count, "--seed", 7, *options)
+        sender.check()
+        receiver.check()
+        if os.path.exists(shm_path(name)) and env["ZIPC_BROKER"] == "off":
+            os.unlink(shm_path(name))
+
+    def test_a_million_checked_messages_through_the_broker(self):
+        self.start_zipcd()
+        self.stream(self.env, (256, 200))
+        self.stream(self.env, (64, 100), "--in-place")
+
+    def test_a_million_checked_messages_without_a_broker(self):
+        self.stream({"ZIPC_BROKER": "off"}, (256, 200))
+        self.stream({"ZIPC_BROKER": "off"}, (64, 100), "--in-place")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,182 @@
+"""zipcd under a real systemd, as an operator meets it. Runs inside tests/system/with-systemd, as root, on a throw-away system.
+
+Arguments: the build folder.
+"""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+from harness import Process, Varlink, eventually
+
+BUILD = sys.argv.pop(1)
+SOCKET = "/run/zipcd.sock"
+CHANNEL = "/plant.telemetry"
+NOBODY = 65534
+
+
+def sh(command, check=True):
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def show(unit, what):
+    return sh(f"systemctl show {unit} -P {what}").strip()
+
+
+def journal():
+    sh("journalctl --sync")
+    return [json.loads(line) for line in sh("journalctl -u zipcd.service -o json").splitlines()]
+
+
+def journal_text():
+    return "\n".join(str(entry.get("MESSAGE")) for entry in journal())
+
+
+class Systemd(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.config_path = None
+        sh(f"cmake --install {BUILD}")
+        sh("systemd-sysusers && systemctl daemon-reload")
+        cls.peer = os.environ["ZIPC_PEER"]
+        command = show("zipcd.service", "ExecStart")
+        cls.zipcd = command.split("path=")[1].split(" ")[0]
+        cls.config_path = command.split("--config ")[1].split(" ")[0]
+        cls.zipcctl = os.path.join(os.path.dirname(cls.zipcd), "zipcctl")
+
+    def setUp(self):
+        self.write_config()
+        sh("systemctl reset-failed zipcd.service zipcd.socket", check=False)
+        sh("systemctl start zipcd.socket")
+
+    def tearDown(self):
+        sh("systemctl stop zipcd.socket zipcd.service", check=False)
+        for name in (CHANNEL, "/plant.alarms"):  # with messages that this test has left in it
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink("/dev/shm" + name)
+
+    def write_config(self, more=""):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(f"channels:\n  - {{name: {CHANNEL}, queue_size: 8, message_size: 64, mode: 0666}}\n{more}")
+
+    def client(self, *arguments, **options):
+        env = {"ZIPC_BROKER": "require", "XDG_RUNTIME_DIR": ""}
+        process = Process([self.peer, *map(str, arguments)], env, user=NOBODY, group=NOBODY, extra_groups=[], **options)
+        self.addCleanup(process.end)
+        return process
+
+    def pid(self):
+        return int(show("zipcd.service", "MainPID"))
+
+    def status_becomes(self, part):
+        eventually(lambda: part in show("zipcd.service", "StatusText"), f"the status says '{part}'")
+
+    def test_systemctl_start_works_and_the_status_shows_live_counts(self):
+        sh("systemctl start zipcd")
+        self.assertEqual(show("zipcd.service", "ActiveState"), "active")
+        self.status_becomes("1 channel")
+        holder = self.client("send", CHANNEL, 0, 0, "--count", 1, "--hold", stdin=subprocess.PIPE)
+        holder.wait_line("sent")
+        self.status_becomes("1 lease")
+        status = sh("systemctl status zipcd")
+        self.assertIn("1 lease", status)
+        self.assertIn("Broker of zipc channels", status)
+        holder.check()
+        self.status_becomes("0 leases")
+
+    def test_a_client_of_another_user_gets_a_provisioned_channel_by_name(self):
+        sh("systemctl start zipcd")
+        receiver = self.client("receive", CHANNEL, 0, 0, "--count", 1000)
+        self.client("send", CHANNEL, 0, 0, "--count", 1000).check()
+        receiver.check()
+        uid = int(sh("id -u zipcd"))
+        self.assertEqual(os.stat("/dev/shm" + CHANNEL).st_uid, uid)
+        self.assertEqual(os.stat("/dev/shm" + CHANNEL).st_mode & 0o777, 0o666, "whatever the UMask= of the unit")
+
+    def test_the_first_use_starts_it_when_only_the_socket_is_up(self):
+        self.assertEqual(show("zipcd.service", "ActiveState"), "inactive")
+        listing = sh(f"runuser -u nobody -- {self.zipcctl} list --json")
+        self.assertIn(CHANNEL, listing)
+        self.assertEqual(show("zipcd.service", "ActiveState"), "active")
+
+    def test_a_good_reload_applies_and_a_bad_one_changes_nothing(self):
+        sh("systemctl start zipcd")
+        pid = self.pid()
+        self.write_config("  - {name: /plant.alarms, mode: 0666}\n")
+        sh("systemctl reload zipcd")
+        self.status_becomes("2 channels")
+        self.write_config("  - {name: /plant.alarms, mode: 0666, queue_sise: 3}\n")
+        sh("systemctl reload zipcd")
+        eventually(lambda: f"{self.config_path}:3:" in journal_text(), "the mistake is in the journal, with its line")
+        self.assertIn("queue_size", journal_text())
+        self.assertEqual(self.pid(), pid)
+        self.client("send", "/plant.alarms", 0, 0, "--count", 1).check()
+
+    def test_a_running_pair_does_not_notice_stop_restart_and_kill(self):
+        sh("systemctl start zipcd")
+        count = 2000
+        receiver = self.client("receive", CHANNEL, 0, 0, "--count", 100 * count, "--announce")
+        receiver.wait_line("attached")
+        sender = self.client("send", CHANNEL, 0, 0, "--count", 100 * count, "--announce")
+        sender.wait_line("attached")
+        sh("systemctl restart zipcd")
+        killed = self.pid()
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: self.pid() not in (0, killed) and show("zipcd.service", "ActiveState") == "active",
+                   "systemd has restarted it")
+        sh("systemctl stop zipcd")
+        sender.check()
+        receiver.check()
+
+    def test_a_lease_survives_a_restart(self):
+        sh("systemctl start zipcd")
+        holder = self.client("send", CHANNEL, 0, 0, "--count", 1, "--hold", stdin=subprocess.PIPE)
+        holder.wait_line("sent")
+        sh("systemctl restart zipcd")
+        with contextlib.closing(Varlink(SOCKET)) as client:
+            error, reply = client.broker("Acquire", name=CHANNEL, role="sender")
+        self.assertEqual((error, reply["holder"]), ("io.zipc.Broker.RoleTaken", holder.pid))
+        holder.end()
+
+        def is_free():
+            with contextlib.closing(Varlink(SOCKET)) as client:
+                return client.broker("Get", name=CHANNEL)[1]["channel"]["sender"] is None
+        eventually(is_free, "the lease has ended")
+
+    def test_the_journal_has_levels_and_no_doubled_timestamps(self):
+        sh("systemctl start zipcd")
+        self.write_config("  - nonsense\n")
+        sh("systemctl reload zipcd")
+        eventually(lambda: any(entry.get("PRIORITY") == "3" for entry in journal()), "an error with the priority of one")
+        ours = [entry for entry in journal() if entry.get("_COMM") == "zipcd"]
+        self.assertTrue(any(entry["PRIORITY"] == "6" for entry in ours))
+        for entry in ours:
+            self.assertNotRegex(str(entry["MESSAGE"]), r"^(<\d>|\d{4}-|\[)")
+
+    def test_the_units_are_valid_and_hardened(self):
+        units = os.path.dirname(show("zipcd.service", "FragmentPath"))
+        verify = sh(f"systemd-analyze verify {units}/zipcd.service {units}/zipcd.socket", check=False)
+        self.assertNotIn("zipcd", verify, verify)
+        sh(f"systemd-analyze security --offline=true --threshold=20 {units}/zipcd.service")
+
+    def test_it_starts_at_boot_when_enabled(self):
+        sh("systemctl enable zipcd")
+        self.assertEqual(sh("systemctl is-enabled zipcd.socket").strip(), "enabled")
+        sh("systemctl disable zipcd")
+
+    def test_a_bad_configuration_fails_the_start_and_says_why(self):
+        self.write_config("limits: {chanels: 4}\n")
+        sh("systemctl stop zipcd")
+        sh("systemctl start zipcd", check=False)
+        eventually(lambda: f"{self.config_path}:3:" in journal_text(), "the mistake is in the journal")
+        self.assertNotEqual(show("zipcd.service", "ActiveState"), "active")
+
+
+if __name__ == "__main__":
+    unittest.main()
