@@ -161,8 +161,9 @@ Result<protocol::json::object> Connection::call(std::string_view method, protoco
       if (auto connected = reconnect(); !connected) return connected.failure();
       fresh = true;
     }
-    auto sent = send_all(message);
-    auto received = sent ? receive_message(fds) : Result<std::string>(sent.failure());
+    const auto sent = send_all(message);
+    // A broker that refuses the connection says why before it closes it, maybe before our call is sent.
+    auto received = sent || sent.error() == Error::no_broker ? receive_message(fds) : Result<std::string>(sent.failure());
     if (received) {
       auto reply = protocol::parse_reply(*received);
       if (!reply) return reply.failure();

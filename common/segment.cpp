@@ -198,7 +198,7 @@ Result<SegmentFile> open_segment_file(const std::string& name) {
 }
 
 Result<SegmentFile> create_segment_file(const std::string& name, mode_t mode) {
-  const bip::permissions permissions(static_cast<int>(mode));
+  const bip::permissions permissions(mode);
   return open_with("cannot create the segment", name, [&] {
     return bip::shared_memory_object(bip::create_only, name.c_str(), bip::read_write, permissions);
   });

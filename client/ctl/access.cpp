@@ -12,6 +12,9 @@ template <class End, class Open, class Create>
 Result<End> take(const Sizes& sizes, Open open, Create create) {
   if (sizes.given()) return create(sizes.params());
   Result<End> end = open();
+  if (end.error() == Error::foreign_segment) {
+    return advised(end.failure(), "if a ZIPC program made it, give its sizes: --queue-size and --message-size");
+  }
   if (end.error() != Error::channel_not_found) return end;
   end = create(sizes.params());
   if (end.error() != Error::params_mismatch) return end;

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-
 #include <zipc/zipc.hpp>
 
 namespace zipc::ctl {
@@ -38,14 +37,15 @@ class Access {
   /// Passes the choice on to the library, by the environment. Before any other thread exists.
   explicit Access(AccessOptions options);
 
-  /// The connection to the broker, made at the first call. Error::no_broker when none may be asked or none listens; protocol.
+  /// The connection to the broker, made at the first call. Error::no_broker when none may be asked or none listens;
+  /// protocol.
   [[nodiscard]] Result<std::reference_wrapper<Client>> broker();
 
   /// The same, or null when there is none and channels may be made without one.
   [[nodiscard]] Result<Client*> broker_if_any();
 
-  /// Takes a role. With sizes as Sender::create; without, the channel's sizes are taken, and a channel that does not exist is
-  /// made with the defaults. Both ends may do so at the same time.
+  /// Takes a role. With sizes as Sender::create; without, the channel's sizes are taken, and a channel that does not
+  /// exist is made with the defaults. Both ends may do so at the same time.
   [[nodiscard]] Result<Sender> sender(std::string_view name, const Sizes& sizes);
   [[nodiscard]] Result<Receiver> receiver(std::string_view name, const Sizes& sizes);
 

@@ -45,9 +45,11 @@ Result<void> check_unused(const std::string& channel) {
 
 Result<void> remove_directly(const RemoveOptions& options) {
   const auto unused = check_unused(options.channel);
-  const bool forced = options.force && (unused.error() == Error::channel_in_use || unused.error() == Error::foreign_segment);
+  const bool forced =
+      options.force && (unused.error() == Error::channel_in_use || unused.error() == Error::foreign_segment);
   if (!unused && !forced) return unused;
-  zipc_stats(nullptr, nullptr);  // fails with this code: what is found afterwards is of zipc_unlink, which returns nothing
+  // zipc_unlink returns nothing. What zipc_last_error() has afterwards is its own, unless it is still this call's.
+  zipc_stats(nullptr, nullptr);
   constexpr zipc_error kBefore = ZIPC_ERROR_INVALID_ARGUMENT;
   zipc_unlink(options.channel.c_str());
   const ZipcError& error = *zipc_last_error();

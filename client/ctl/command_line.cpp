@@ -60,7 +60,8 @@ void add_json(CLI::App& app, bool& json, const std::string& text = "Print JSON, 
   app.add_flag("--json", json, text);
 }
 
-/// A subcommand whose options are added by `configure`. They are written into `command` once it is known to be this one.
+/// A subcommand whose options are added by `configure`. They are written into `command` once it is known to be this
+/// one.
 template <class Options, class Configure>
 void add_command(CLI::App& app, Command& command, const std::string& name, const std::string& text,
                  const std::string& examples, Configure configure) {
@@ -170,7 +171,8 @@ std::variant<CommandLine, Exit> parse_command_line(int argc, char** argv) {
   app.footer(std::string("Examples:\n  zipcctl send /x bigfile & zipcctl receive /x copy\n  zipcctl list\n"
                          "  zipcctl send --help\n\n") +
              kCommon);
-  auto* socket = app.add_option("--socket", result.access.socket, "Ask the broker at PATH, and no other")->type_name("PATH");
+  auto* socket =
+      app.add_option("--socket", result.access.socket, "Ask the broker at PATH, and no other")->type_name("PATH");
   app.add_flag("--no-broker", result.access.no_broker, "Ask no broker")->excludes(socket);
   add_catalogue(app, result.command);
   add_channel_life(app, result.command);

@@ -13,8 +13,8 @@
 namespace zipc::ctl {
 
 /// What to do. Each alternative has its run().
-using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions, DumpOptions,
-                             PingOptions, ErrorsOptions>;
+using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
+                             DumpOptions, PingOptions, ErrorsOptions>;
 
 struct CommandLine {
   AccessOptions access;

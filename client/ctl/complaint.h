@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string_view>
-
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
@@ -17,8 +16,8 @@ namespace zipc::ctl {
 /// An error of the channel `name` that has no sentence of its own.
 [[nodiscard]] Failure channel_failure(Error code, std::string_view name);
 
-/// Prints "zipcctl: <sentence>" and "hint: <advice>" to standard error. Returns the exit code, which is the number of the
-/// error.
+/// Prints "zipcctl: <sentence>" and "hint: <advice>" to standard error. Returns the exit code, which is the number of
+/// the error.
 int complain(const Failure& failure);
 
 /// Writes to standard output, all of it: a full disk and a closed pipe are errors. Error::system.

@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
@@ -25,8 +24,8 @@ class Input {
   /// The bytes that are still to come, where the file says.
   [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }
 
-  /// What there is, up to the size of `room`: returns how many bytes, 0 at the end. Waits for one byte at least, and fails
-  /// when a signal arrives meanwhile. Error::system.
+  /// What there is, up to the size of `room`: returns how many bytes, 0 at the end. Waits for one byte at least, and
+  /// fails when a signal arrives meanwhile. Error::system.
   [[nodiscard]] Result<std::size_t> read(std::span<std::byte> room);
 
   /// The same, but fills all of `room` unless the file ends.

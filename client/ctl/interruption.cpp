@@ -60,7 +60,8 @@ Result<void> wait_until_ready(int fd, Readiness readiness) {
       {.fd = wake_pipe[0], .events = POLLIN, .revents = 0},
   }};
   while (arrived == 0) {
-    if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return system_failure("wait for", "a file", errno);
+    if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR)
+      return system_failure("wait for", "a file", errno);
     if (watched[0].revents != 0) return {};
   }
   return interrupted();

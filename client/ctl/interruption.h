@@ -1,15 +1,15 @@
 /// SIGINT and SIGTERM end a transfer where it can be ended: between two messages, or while it waits.
 ///
-/// The state is the process's, as signal handlers are. A signal that arrives just before a wait is not lost: it also makes a
-/// pipe readable, which every wait for a file looks at.
+/// The state is the process's, as signal handlers are. A signal that arrives just before a wait is not lost: it also
+/// makes a pipe readable, which every wait for a file looks at.
 #pragma once
 
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
 
-/// From now on SIGINT and SIGTERM are noted (a second one ends the process at once), and SIGPIPE is an error of write().
-/// A signal that the parent has told us to ignore stays ignored.
+/// From now on SIGINT and SIGTERM are noted (a second one ends the process at once), and SIGPIPE is an error of
+/// write(). A signal that the parent has told us to ignore stays ignored.
 [[nodiscard]] Result<void> note_signals();
 
 /// The number of the signal that has arrived; 0: none.

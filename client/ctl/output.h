@@ -4,16 +4,15 @@
 #include <cstddef>
 #include <span>
 #include <string>
-
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
 
 /// An open file. Move-only.
 ///
-/// A regular file is written under a temporary name in its folder and gets its own name, and the permissions of the file that
-/// it replaces, with commit(); without that, nothing is left. Standard output, devices and pipes are written as they are,
-/// and so is any file that is opened in_place.
+/// A regular file is written under a temporary name in its folder and gets its own name, and the permissions of the
+/// file that it replaces, with commit(); without that, nothing is left. Standard output, devices and pipes are written
+/// as they are, and so is any file that is opened in_place.
 class Output {
  public:
   enum class Kind { replaced_when_complete, in_place };

@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include <zipc/zipc.hpp>
 
 #include "client/ctl/tally.h"

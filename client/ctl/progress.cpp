@@ -94,8 +94,8 @@ void Progress::finish(const Tally& tally) {
   if (!visible()) return;
   std::array<char, 32> seconds{};
   std::snprintf(seconds.data(), seconds.size(), "%.2f s", tally.seconds());
-  draw(view_.title + ": " + format_size(static_cast<double>(tally.bytes())) + " in " + std::to_string(tally.messages()) +
-           " messages, " + seconds.data() + ", " + rate(tally.bytes_per_second()),
+  draw(view_.title + ": " + format_size(static_cast<double>(tally.bytes())) + " in " +
+           std::to_string(tally.messages()) + " messages, " + seconds.data() + ", " + rate(tally.bytes_per_second()),
        "\n");
 }
 

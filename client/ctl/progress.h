@@ -18,7 +18,8 @@ struct ProgressView {
 };
 
 /// The line, no longer than `width` characters. Pure, for tests and for Progress.
-[[nodiscard]] std::string render_progress(const ProgressView& view, const Tally& tally, double seconds, std::size_t width);
+[[nodiscard]] std::string render_progress(const ProgressView& view, const Tally& tally, double seconds,
+                                          std::size_t width);
 
 /// Draws nothing when standard error is no terminal, or this process is in the background of one.
 class Progress {

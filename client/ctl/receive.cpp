@@ -14,8 +14,8 @@ namespace {
 
 using Clock = Tally::Clock;
 
-constexpr milliseconds kSlice{100};      // of a wait: how late a signal may be noticed
-constexpr milliseconds kPause{1000};     // without a message, after which the broker is asked for the sender
+constexpr milliseconds kSlice{100};          // of a wait: how late a signal may be noticed
+constexpr milliseconds kPause{1000};         // without a message, after which the broker is asked for the sender
 constexpr milliseconds kEndMarkerWait{100};  // for what follows the last of --count messages
 
 /// The receiving end, and how it waits for the sender.
@@ -30,7 +30,7 @@ class Inlet {
     auto asked = begin;
     for (;;) {
       if (interrupting_signal() != 0) return interrupted();
-      const auto message = receiver_.peek_blocking(std::min(kSlice, options_.timeout));
+      const auto message = wait_for_message(std::min(kSlice, options_.timeout));
       if (message) return accept(*message, asked != begin);
       if (message.error() != Error::timeout) return channel_failure(message.error(), options_.channel);
       const auto now = Clock::now();
@@ -56,7 +56,8 @@ class Inlet {
     return {};
   }
 
-  /// After the last message that is wanted: takes the end of the stream out as well, if it is just that. Its sender waits.
+  /// After the last message that is wanted: takes the end of the stream out as well, if it is just that. Its sender
+  /// waits.
   void take_end_marker() {
     const auto message = receiver_.peek_blocking(kEndMarkerWait);
     if (message && message->data.empty()) static_cast<void>(receiver_.pop());
@@ -65,15 +66,23 @@ class Inlet {
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
  private:
-  /// Looks at who sent it: at the first message of a stream, at one after a pause, and at the end.
+  Received wait_for_message(milliseconds timeout) {
+    const auto message = receiver_.peek();
+    if (message.error() != Error::empty) return message;
+    ran_dry_ = true;
+    return receiver_.peek_blocking(timeout);
+  }
+
+  /// Looks at who sent it: at the first message of a stream, at one after a pause, and at the end. As long as the
+  /// channel has not run dry, nobody else can have begun: `send` does not while messages are waiting.
   Result<Message> accept(const Message& message, bool after_pause) {
     const bool end = message.data.empty();
     if (options_.follow) return message;
-    if (watch_.within_stream()) {
-      if (!end && !after_pause) return message;
+    if (!watch_.within_stream()) {
+      if (!end) watch_.stream_begins();
+      ran_dry_ = false;
+    } else if (ran_dry_ && (after_pause || end)) {
       if (auto failure = watch_.replaced()) return *failure;
-    } else if (!end) {
-      watch_.stream_begins();
     }
     return message;
   }
@@ -88,6 +97,7 @@ class Inlet {
   Progress& progress_;
   const ReceiveOptions& options_;
   SenderWatch watch_;
+  bool ran_dry_ = false;  ///< since the first message of the stream
   Tally tally_;
 };
 

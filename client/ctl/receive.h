@@ -22,8 +22,9 @@ struct ReceiveOptions {
   bool json = false;
 };
 
-/// Returns at the end of the stream, or after `count` messages. A message leaves the channel when it was written; the end
-/// of the stream when the file is complete. So what cannot be written stays there, and a sender that waits learns of it.
+/// Returns at the end of the stream, or after `count` messages. A message leaves the channel when it was written; the
+/// end of the stream when the file is complete. So what cannot be written stays there, and a sender that waits learns
+/// of it.
 [[nodiscard]] Result<void> run(Access& access, const ReceiveOptions& options);
 
 }  // namespace zipc::ctl

@@ -66,8 +66,8 @@ class Outlet {
   Result<void> keep_waiting(Clock::duration waited) {
     if (timeout_ != kNoLimit && waited >= timeout_) {
       return Failure{Error::timeout, "nothing was received from " + std::string(sender_.name()) + " for " +
-                                         format_duration(timeout_) + ", and " +
-                                         std::to_string(sender_.stats().depth) + " messages are waiting there"};
+                                         format_duration(timeout_) + ", and " + std::to_string(sender_.stats().depth) +
+                                         " messages are waiting there"};
     }
     progress_.update(tally_, waited >= kPause ? "waiting for the receiver" : "");
     return {};

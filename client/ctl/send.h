@@ -1,7 +1,7 @@
 /// zipcctl send: a file or standard input becomes messages.
 ///
-/// A stream is a number of messages that are not empty, then an empty one. `receive` writes them one after the other, so
-/// that the other end gets the same bytes whatever their sizes are.
+/// A stream is a number of messages that are not empty, then an empty one. `receive` writes them one after the other,
+/// so that the other end gets the same bytes whatever their sizes are.
 #pragma once
 
 #include <optional>

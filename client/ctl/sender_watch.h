@@ -1,7 +1,7 @@
 /// Notices when the sender of a stream is gone, or another one has taken its place, before the stream has ended.
 ///
-/// Only a broker can tell who holds a role. Without one, or while it is away, or for a peer that takes no lease, nothing is
-/// ever noticed: a wait is bounded by --timeout then.
+/// Only a broker can tell who holds a role. Without one, or while it is away, or for a peer that takes no lease,
+/// nothing is ever noticed: a wait is bounded by --timeout then.
 #pragma once
 
 #include <optional>

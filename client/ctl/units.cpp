@@ -17,8 +17,7 @@ struct Unit {
   std::uint64_t factor;
 };
 
-constexpr std::array<Unit, 5> kSizeUnits{
-    {{"", 1}, {"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}}};
+constexpr std::array<Unit, 5> kSizeUnits{{{"", 1}, {"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}}};
 constexpr std::array<Unit, 4> kDurationUnits{{{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}}};
 
 /// A whole number followed by one of `units`, in the smallest of them; nothing if it is not that, or too large.

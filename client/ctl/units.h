@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
@@ -21,7 +20,8 @@ inline constexpr milliseconds kNoLimit = milliseconds::max();
 /// "4096", "64KiB", "16MiB", "1GiB". Error::invalid_argument, saying what was expected.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
-/// "500ms", "10s", "2min", "1h", "0", or "forever", which is kNoLimit. Error::invalid_argument, saying what was expected.
+/// "500ms", "10s", "2min", "1h", "0", or "forever", which is kNoLimit. Error::invalid_argument, saying what was
+/// expected.
 [[nodiscard]] Result<milliseconds> parse_duration(std::string_view text);
 
 /// "512 B", "64 KiB", "1.5 MiB".

@@ -1,6 +1,7 @@
 // Messages that are written and read where they are, in the channel's memory: nothing is copied.
 //
-// Both ends stand in this one program, and take turns, to be seen on one page. The two loops would look the same in two.
+// Both ends stand in this one program, and take turns, to be seen on one page. The two loops would look the same in
+// two.
 //
 //   zipc_example_cpp_in_place /frames 100
 //

@@ -1,8 +1,6 @@
 // A channel of one type of struct, on top of the bytes that zipc carries.
 //
-//   zipc_example_cpp_typed /measurements send 10
-//   zipc_example_cpp_typed /measurements receive 10      in another terminal
-//
+//   zipc_example_cpp_typed /t send 10      and in another terminal: zipc_example_cpp_typed /t receive 10
 // Exit code: 0, or the number of the error (zipc.h).
 #include <cstdio>
 #include <cstdlib>
@@ -19,32 +17,29 @@ struct Measurement {
   double celsius;
   std::uint32_t sensor;
 };
+static_assert(sizeof(Measurement) == 24, "the other side relies on this layout");
 
-template <class T>
+template <class T>  // checked where it is sent and where it is received
 concept Sendable = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>;
 
-template <Sendable T>
-zipc::Error send(zipc::Sender& sender, const T& value) {
+zipc::Error send(zipc::Sender& sender, const Sendable auto& value) {
   return sender.send_blocking(std::as_bytes(std::span(&value, 1)), 5s);
 }
 
-/// Copies it out: a slot need not be aligned for T.
-template <Sendable T>
-zipc::Error receive(zipc::Receiver& receiver, T& value) {
+/// Copies it out: a slot need not be aligned for its type.
+zipc::Error receive(zipc::Receiver& receiver, Sendable auto& value) {
   const auto message = receiver.receive_blocking(5s);
   if (!message) return message.error();
-  if (message->data.size() != sizeof(T)) return zipc::Error::params_mismatch;  // the sender has another definition
-  std::memcpy(&value, message->data.data(), sizeof(T));
+  if (message->data.size() != sizeof value) return zipc::Error::params_mismatch;  // the sender has another definition
+  std::memcpy(&value, message->data.data(), sizeof value);
   return zipc::Error::ok;
 }
-
-static_assert(Sendable<Measurement> && sizeof(Measurement) == 24, "the other side relies on this layout");
 
 int main(int argc, char** argv) {
   if (argc < 3) return static_cast<int>(zipc::Error::invalid_argument);
   const std::uint32_t count = argc > 3 ? static_cast<std::uint32_t>(std::atoi(argv[3])) : 10;
   const zipc::Params params{.queue_size = 64, .message_size = sizeof(Measurement)};
-  zipc::Error error = zipc::Error::ok;
+  auto error = zipc::Error::ok;
   if (argv[2] == std::string_view("send")) {
     auto sender = zipc::Sender::create(argv[1], params);
     error = sender.error();
