@@ -30,7 +30,6 @@ inline constexpr std::uint32_t kMessageSizeMax = 1u << 31;  // a length that als
 /// What a side announces about itself when it attaches, and takes back when it detaches.
 enum Feature : std::uint32_t {
   kFeatureAnnouncesSleep = 1u << 0,  ///< a zipc peer: raises its waiting word before it sleeps, never resets the queue
-  kFeatureHeavyFence = 1u << 1,      ///< runs a membarrier between announcing and looking again: see waiting.h
 };
 
 /// Who made the segment, and so who may remove it.
@@ -47,12 +46,12 @@ inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
-  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head; a new number each time. By the sender
+  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head. By the sender
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach
   std::atomic<std::uint32_t> deepest;          ///< most messages ever found waiting
-  std::atomic<std::uint32_t> woken_sender;     ///< the value of sender_waiting that was last answered by a wake
+  std::uint32_t receiver_line_gap;
   std::atomic<std::uint32_t> mark;             ///< kMark once the constants below are valid; written last
   std::atomic<std::uint32_t> queue_size;
   std::atomic<std::uint32_t> message_size;
@@ -64,13 +63,13 @@ struct SegmentHeader {
 
   // The sender's line.
   std::atomic<std::uint32_t> tail;               ///< next slot to write, 0 .. queue_size-1; the receiver's futex word
-  std::atomic<std::uint32_t> waiters;            ///< not 0: the receiver sleeps on tail; a new number each time. By the receiver
+  std::atomic<std::uint32_t> waiters;            ///< not 0: the receiver sleeps on tail. By the receiver
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
   std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new as head
   std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach
-  std::atomic<std::uint32_t> woken_receiver;     ///< the value of waiters that was last answered by a wake
+  std::uint32_t sender_line_gap;
   std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
   std::atomic<std::uint32_t> linger_ms;          ///< of a dynamic channel; 0xffffffff: for ever
   std::atomic<std::uint32_t> owner_uid;          ///< of a dynamic channel: who asked for it
@@ -88,7 +87,7 @@ static_assert(offsetof(SegmentHeader, received) == 8);
 static_assert(offsetof(SegmentHeader, cached_tail) == 16);
 static_assert(offsetof(SegmentHeader, sender_features) == 20);
 static_assert(offsetof(SegmentHeader, deepest) == 24);
-static_assert(offsetof(SegmentHeader, woken_sender) == 28);
+static_assert(offsetof(SegmentHeader, receiver_line_gap) == 28);
 static_assert(offsetof(SegmentHeader, mark) == 32);
 static_assert(offsetof(SegmentHeader, queue_size) == 36);
 static_assert(offsetof(SegmentHeader, message_size) == 40);
@@ -104,7 +103,7 @@ static_assert(offsetof(SegmentHeader, bytes_sent) == 80);
 static_assert(offsetof(SegmentHeader, full) == 88);
 static_assert(offsetof(SegmentHeader, cached_head) == 96);
 static_assert(offsetof(SegmentHeader, receiver_features) == 100);
-static_assert(offsetof(SegmentHeader, woken_receiver) == 104);
+static_assert(offsetof(SegmentHeader, sender_line_gap) == 104);
 static_assert(offsetof(SegmentHeader, broker_id) == 108);
 static_assert(offsetof(SegmentHeader, linger_ms) == 112);
 static_assert(offsetof(SegmentHeader, owner_uid) == 116);

@@ -166,9 +166,8 @@ class Ring {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left.
   void announce(Role role) noexcept {
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
-    features(role).store(kFeatureAnnouncesSleep | (heavy_fence_available() ? kFeatureHeavyFence : 0u),
-                         std::memory_order_relaxed);  // the same
-    heavy_fence();
+    features(role).store(kFeatureAnnouncesSleep, std::memory_order_relaxed);  // the same
+    full_fence();
   }
 
   /// Takes announce() back, so that the peer assumes nothing about who comes next; if it sleeps, it thinks again.
@@ -243,34 +242,25 @@ class Ring {
   struct Handshake {
     std::atomic<std::uint32_t>& index;             ///< of the publisher; the sleeper's futex word
     std::atomic<std::uint32_t>& waiting;           ///< of the sleeper
-    std::atomic<std::uint32_t>& woken;             ///< of the publisher
     const std::atomic<std::uint32_t>& features;    ///< of the sleeper
     bool may_sleep_unannounced;                    ///< an existing receiver does; an existing sender never sleeps
   };
 
   [[nodiscard]] Handshake receiver_sleeps() const noexcept {
-    return {header_->tail, header_->waiters, header_->woken_receiver, header_->receiver_features, true};
+    return {header_->tail, header_->waiters, header_->receiver_features, true};
   }
   [[nodiscard]] Handshake sender_sleeps() const noexcept {
-    return {header_->head, header_->sender_waiting, header_->woken_sender, header_->sender_features, false};
+    return {header_->head, header_->sender_waiting, header_->sender_features, false};
   }
 
   /// P2 and P3 of waiting.h.
   void wake_if_asleep(const Handshake& side) noexcept {
-    const std::uint32_t announced = side.features.load(std::memory_order_relaxed);  // a hint: looked at again below
-    if ((announced & kFeatureHeavyFence) != 0 && heavy_fence_registered.load(std::memory_order_relaxed)) {  // false is safe
-      compiler_fence();  // [sleep-announced], beside the sleeper's heavy fence
-    } else {
-      full_fence();  // [sleep-announced]
-    }
+    full_fence();  // [sleep-announced]
     if (!is_zipc(side.features)) {
       if (side.may_sleep_unannounced) wake_one(side.index);
       return;
     }
-    const std::uint32_t episode = side.waiting.load(kOrderObserve);  // [sleep-announced]
-    if (episode == 0 || episode == side.woken.load(std::memory_order_relaxed)) return;  // our own note
-    side.woken.store(episode, std::memory_order_relaxed);
-    wake_one(side.index);
+    if (side.waiting.load(kOrderObserve) != 0) wake_one(side.index);  // [sleep-announced]
   }
 
   /// Calls `look` until it stops returning `nothing`, spinning first, then asleep on the peer's index: S1 to S4 of
@@ -295,9 +285,9 @@ class Ring {
       }
       // What S4 compares the index with must be read before S3: an index that changes later ends the sleep.
       const std::uint32_t seen = side.index.load(std::memory_order_relaxed);  // look() synchronises
-      side.waiting.store(next_episode(side.woken), kOrderAnnounce);           // [sleep-announced]
+      side.waiting.store(1, kOrderAnnounce);  // [sleep-announced]
       announced = true;
-      heavy_fence();
+      full_fence();
       found = look();
       if (found != nothing) break;
       const auto limit = is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
@@ -306,16 +296,6 @@ class Ring {
     }
     if (announced) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     return found;
-  }
-
-  /// A number for one sleep: never 0, not the one answered last, and not used by this process for 2^32 sleeps.
-  static std::uint32_t next_episode(const std::atomic<std::uint32_t>& woken) noexcept {
-    static std::atomic<std::uint32_t> counter{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count())};
-    std::uint32_t episode = 0;
-    do {
-      episode = counter.fetch_add(1, std::memory_order_relaxed);  // only its being different matters
-    } while (episode == 0 || episode == woken.load(std::memory_order_relaxed));  // a late value only wakes once too often
-    return episode;
   }
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.

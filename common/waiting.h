@@ -5,7 +5,7 @@
 /// the other side writes. The publisher (P) stores its index and then looks at the waiting word; the sleeper (S)
 /// announces itself in the waiting word, looks at the index once more, and only then sleeps:
 ///
-///       P1  index = next                  S1  waiting = episode
+///       P1  index = next                  S1  waiting = 1      
 ///       P2  fence                         S2  fence                              [sleep-announced]
 ///       P3  if (waiting != 0) wake        S3  if (index != seen) do not sleep
 ///                                         S4  futex_wait(index, seen)
@@ -14,15 +14,9 @@
 /// the new index, S does not sleep. If P3 sees the announcement, P wakes: either S is inside S4 and is woken, or it has
 /// not got there and the kernel, which compares index with seen under its own lock, returns at once.
 ///
-/// *No fence on the message path.* A full fence in each send costs more than the rest of it. Where the kernel has
-/// membarrier(2), S2 is a membarrier: the kernel runs a full fence on every processor that is executing a registered
-/// process, and so inserts the missing fence between whatever P has executed of P1 and P3. P2 is then a compiler fence.
-/// That is permitted only when S has announced that it does so (kFeatureHeavyFence) and P's process is registered
-/// (heavy_fence_available()); otherwise P2 is a fence. S may always use the heavy fence: it contains a full one.
-///
-/// *One wake for each sleep.* `episode` is a new number each time. P remembers the last one it has answered and does not
-/// wake for it again: after one wake S is awake or cannot fall asleep, because index has changed and cannot come back
-/// to `seen` while S consumes nothing (the ring is never filled quite full).
+/// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what it
+/// published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the wake-up of
+/// the next publication; a test that hung has shown it.
 #pragma once
 
 #include <atomic>
@@ -69,21 +63,6 @@ inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  /
 inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // ordered by the fences of the handshake
 inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 #endif
-
-/// Stops the compiler, not the processor: P2 when the sleeper runs a heavy fence.
-inline void compiler_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
-
-/// Whether heavy_fence() of any process reaches the threads of this one, and ours reach theirs: membarrier(2) is there and
-/// this process is registered with it (the first call registers; a forked child stays registered).
-/// ZIPC_FENCE=full in the environment says no. Cost: a load, after the first call.
-[[nodiscard]] bool heavy_fence_available() noexcept;
-
-/// What heavy_fence_available() has found, or false before anybody asked. For the message path. Cost: a load.
-inline std::atomic<bool> heavy_fence_registered{false};
-
-/// A full fence here and, where heavy_fence_available(), on every processor that runs a registered process.
-/// Cost: a system call; about 1 us, more while the peer spins.
-void heavy_fence() noexcept;
 
 /// Sleeps until `word` is not `seen`, somebody wakes it, or `deadline` has passed; may return early for no reason.
 /// Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).

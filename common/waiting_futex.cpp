@@ -1,34 +1,14 @@
-// Waiting on Linux: shared futexes with absolute monotonic deadlines, and membarrier(2).
+// Waiting on Linux: shared futexes with absolute monotonic deadlines.
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <climits>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
 
 #include "common/waiting.h"
 
 namespace zipc {
 namespace {
-
-#ifndef ZIPC_TSAN
-int membarrier(int command) noexcept { return static_cast<int>(syscall(SYS_membarrier, command, 0, 0)); }
-#endif
-
-bool register_for_heavy_fences() noexcept {
-#ifdef ZIPC_TSAN
-  return false;
-#else
-  const char* wanted = std::getenv("ZIPC_FENCE");
-  if (wanted != nullptr && std::strcmp(wanted, "full") == 0) return false;
-  const int commands = membarrier(MEMBARRIER_CMD_QUERY);
-  return commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0 &&
-         membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
-#endif
-}
 
 timespec to_timespec(Deadline deadline) noexcept {
   const auto since_boot = deadline.time_since_epoch();  // steady_clock is CLOCK_MONOTONIC
@@ -38,22 +18,6 @@ timespec to_timespec(Deadline deadline) noexcept {
 }
 
 }  // namespace
-
-bool heavy_fence_available() noexcept {
-  static const bool available = [] {
-    const bool registered = register_for_heavy_fences();
-    heavy_fence_registered.store(registered, std::memory_order_relaxed);  // false is always safe
-    return registered;
-  }();
-  return available;
-}
-
-void heavy_fence() noexcept {
-  full_fence();
-#ifndef ZIPC_TSAN
-  if (heavy_fence_available()) membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
-#endif
-}
 
 // FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC; FUTEX_WAIT's is relative and drifts when interrupted.
 void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept {

@@ -6,10 +6,6 @@
 
 namespace zipc {
 
-bool heavy_fence_available() noexcept { return false; }
-
-void heavy_fence() noexcept { full_fence(); }
-
 void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept {
   using std::chrono::microseconds;
   constexpr microseconds kShortest{50};
