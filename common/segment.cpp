@@ -274,6 +274,7 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
                   .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
   info.leased_once = (origin & kOriginLeasedOnce) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
+  // After [marked] as well; the pids change at any time, and are information only.
   info.generation = header.generation.load(std::memory_order_relaxed);
   info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));
   info.receiver_pid = static_cast<int>(header.receiver_pid.load(std::memory_order_relaxed));

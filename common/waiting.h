@@ -5,7 +5,7 @@
 /// the other side writes. The publisher (P) stores its index and then looks at the waiting word; the sleeper (S)
 /// announces itself in the waiting word, looks at the index once more, and only then sleeps:
 ///
-///       P1  index = next                  S1  waiting = 1      
+///       P1  index = next                  S1  waiting = 1
 ///       P2  fence                         S2  fence                              [sleep-announced]
 ///       P3  if (waiting != 0) wake        S3  if (index != seen) do not sleep
 ///                                         S4  futex_wait(index, seen)
