@@ -50,7 +50,7 @@ TEST_F(SegmentTest, HasTheFormatThatExistingPeersExpect) {
   const SegmentFile file = make();
   auto mapping = Mapping::map(file.fd.get(), segment_size(kParams));
   const auto* bytes = static_cast<const unsigned char*>(mapping->address());
-  for (std::size_t i : {0, 4, 64, 68}) EXPECT_EQ(bytes[i], 0);
+  for (const std::size_t i : std::initializer_list<std::size_t>{0, 4, 64, 68}) EXPECT_EQ(bytes[i], 0);
   const auto* flag = bytes + init_flag_offset(kParams);
   EXPECT_EQ(std::string(flag, flag + 4), "CPIZ");
 }
