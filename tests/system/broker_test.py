@@ -559,5 +559,16 @@ class Streams(BrokerTest):
         self.stream({"ZIPC_BROKER": "off"}, (64, 100), "--in-place")
 
 
+class Apis(BrokerTest):
+    """The tests of both APIs, which ctest runs without a broker, once more with one: nothing may depend on it."""
+
+    def test_the_c_and_the_cpp_api_keep_their_promises_through_the_broker(self):
+        self.start_zipcd()
+        for variable in ("C_API_TEST", "CPP_API_TEST"):
+            # 32 PiB are refused by a limit here, before any memory is asked for.
+            code, out, _ = run([program(variable), "--gtest_filter=-*AnswersThatSharedMemoryIsFull*"], self.env)
+            self.assertEqual(code, 0, out)
+
+
 if __name__ == "__main__":
     unittest.main()
