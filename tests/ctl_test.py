@@ -17,7 +17,9 @@ import tempfile
 import time
 import unittest
 
-WATCHDOG_S = 120
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "system"))
+from harness import WATCHDOG_S, eventually  # noqa: E402
+
 ZIPCCTL, ZIPCD = os.environ.get("ZIPCCTL"), os.environ.get("ZIPCD")
 
 TIMEOUT, TOO_LARGE, CLOSED, ROLE_TAKEN, MISMATCH, NOT_FOUND, EXISTS, IN_USE, PROVISIONED = 7, 8, 9, 10, 11, 12, 13, 14, 15
@@ -28,15 +30,6 @@ _numbers = itertools.count()
 
 def unique_name(what="x"):
     return f"/zctl.{os.getpid()}.{next(_numbers)}.{what}"
-
-
-def eventually(condition, what):
-    """Waits until condition() is true: for what is promised to happen, but reaches us through no event."""
-    deadline = time.monotonic() + WATCHDOG_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never came true: {what}")
-        time.sleep(0.002)
 
 
 class Run:

@@ -515,6 +515,36 @@ channels:
         self.assertEqual(stat.S_IMODE(os.stat(shm_path(self.shared)).st_mode), 0o666)
 
 
+@unittest.skipUnless(os.geteuid() == 0, "needs root, for a mount of its own")
+class FullSharedMemory(BrokerTest):
+    """A zipcd whose /dev/shm is 128 KiB, and clients in another mount namespace, who share only the socket with it."""
+
+    def small(self, *arguments):
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                'mount -t tmpfs -o size=128k small /dev/shm && exec "$@"', "sh", *map(str, arguments)]
+
+    def test_is_an_answer_and_leaves_nothing_behind(self):
+        arguments = self.small(program("ZIPCD"), "--config", self.config_path, "--socket", self.socket_path)
+        self.zipcd = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        self.log_path = os.devnull
+        self.await_zipcd()
+        for _ in range(3):
+            code, _, err = self.peer("send", unique_name("large"), 64, 4096, "--count", 1).finish()
+            self.assertEqual(code, 18, err)
+        name = unique_name("fits")
+        receiver = self.peer("receive", name, 16, 1024, "--count", 1000, "--announce")
+        receiver.wait_line("attached")
+        self.peer("send", name, 16, 1024, "--count", 1000).check()
+        receiver.check()
+
+    def test_is_an_answer_without_a_broker_too(self):
+        name = unique_name("direct")
+        command = self.small(program("ZIPC_PEER"), "send", name, 64, 4096, "--count", 1)
+        code, _, err = run(command, {"ZIPC_BROKER": "off"})
+        self.assertEqual(code, 18, err)
+        self.assertIn("bytes of shared memory", err)
+
+
 class Idle(BrokerTest):
     def test_an_idle_zipcd_does_not_wake_up(self):
         names = [unique_name("idle") for _ in range(200)]
