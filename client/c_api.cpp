@@ -208,7 +208,7 @@ bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {
     set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
     return false;
   }
-  const zipc::RingStats s = ring_of(*context).stats();
+  const zipc::Stats s = ring_of(*context).stats();
   *stats = {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest};
   return true;
 }

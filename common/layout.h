@@ -51,7 +51,7 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach
   std::atomic<std::uint32_t> deepest;          ///< most messages ever found waiting
-  std::uint32_t receiver_line_gap;
+  std::uint32_t receiver_line_gap;             ///< spare
   std::atomic<std::uint32_t> mark;             ///< kMark once the constants below are valid; written last
   std::atomic<std::uint32_t> queue_size;
   std::atomic<std::uint32_t> message_size;
@@ -69,7 +69,7 @@ struct SegmentHeader {
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
   std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new as head
   std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach
-  std::uint32_t sender_line_gap;
+  std::uint32_t sender_line_gap;                 ///< spare
   std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
   std::atomic<std::uint32_t> linger_ms;          ///< of a dynamic channel; 0xffffffff: for ever
   std::atomic<std::uint32_t> owner_uid;          ///< of a dynamic channel: who asked for it

@@ -24,6 +24,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <zipc/channel.hpp>
 
 #include "common/layout.h"
 #include "common/waiting.h"
@@ -36,16 +37,6 @@ struct Slot {
   std::uint32_t index = 0;
   std::byte* data = nullptr;
   std::uint32_t size = 0;  ///< receiver: length of the message; sender: room for it
-};
-
-/// What the counters in the header say. All of it is written by the peers, and so only as true as they are.
-struct RingStats {
-  std::uint64_t sent = 0;        ///< messages
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t received = 0;    ///< messages
-  std::uint64_t full = 0;        ///< how often the sender met a full queue
-  std::uint32_t depth = 0;       ///< messages waiting now
-  std::uint32_t deepest = 0;     ///< most messages ever found waiting
 };
 
 /// Longest sleep before looking again, beside a peer that is zipc and beside one that is not known to be.
@@ -185,8 +176,8 @@ class Ring {
     }
   }
 
-  [[nodiscard]] RingStats stats() const noexcept {
-    RingStats s;
+  [[nodiscard]] Stats stats() const noexcept {
+    Stats s;
     s.sent = header_->sent.load(std::memory_order_relaxed);  // counters: each is exact, together they are a snapshot
     s.bytes_sent = header_->bytes_sent.load(std::memory_order_relaxed);  // of no single moment
     s.received = header_->received.load(std::memory_order_relaxed);
@@ -301,7 +292,7 @@ class Ring {
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 &&  // on our own line
-           (tripwire_ == nullptr || tripwire_->load(std::memory_order_relaxed) != 0);  // set by the kernel, for good
+           (tripwire_ == nullptr || tripwire_->load(std::memory_order_relaxed) != 0);  // zeroed by the kernel; set again at attach
   }
 
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {

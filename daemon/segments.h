@@ -27,7 +27,7 @@ struct SegmentLook {
   gid_t group = 0;
   std::uint32_t mode = 0;
   std::optional<SegmentInfo> info;  ///< nullopt: no zipc peer has set it up, or its header is impossible
-  RingStats stats;                  ///< zeros without `info`
+  Stats stats;                  ///< zeros without `info`
   bool ours = false;                ///< this broker made it, in this life or an earlier one
 };
 

@@ -41,7 +41,7 @@ class Model {
   }
 
   void check() {
-    const RingStats stats = ring().stats();
+    const Stats stats = ring().stats();
     ASSERT_EQ(stats.depth, model_.size());
     ASSERT_EQ(stats.sent, sent_);
     ASSERT_EQ(stats.received, sent_ - model_.size());

@@ -148,7 +148,7 @@ TEST(Ring, CountsWhatWentThroughIt) {
   for (int i = 0; i < 3; ++i) ASSERT_EQ(ring.send("1234", 4), Error::ok);
   static_cast<void>(ring.send("1234", 4));
   for (int i = 0; i < 2; ++i) ASSERT_EQ(ring.receive().error, Error::ok);
-  const RingStats stats = ring.stats();
+  const Stats stats = ring.stats();
   EXPECT_EQ(stats.sent, 3u);
   EXPECT_EQ(stats.bytes_sent, 12u);
   EXPECT_EQ(stats.received, 2u);

@@ -74,16 +74,6 @@ class [[nodiscard]] MessageOrError {
 using Received = MessageOrError;
 using Loaned = MessageOrError;
 
-/// Counters of a channel since its creation; the peers write them.
-struct Stats {
-  std::uint64_t sent = 0;  ///< messages
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t received = 0;  ///< messages
-  std::uint64_t full = 0;      ///< how often the sender met a full queue
-  std::uint32_t depth = 0;     ///< messages waiting now
-  std::uint32_t deepest = 0;   ///< most messages ever found waiting
-};
-
 /// What both ends of a channel have. Not used by itself.
 class Endpoint {
  public:

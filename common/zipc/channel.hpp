@@ -1,4 +1,4 @@
-/// What the broker tells about a channel.
+/// What can be told about a channel: its counters, and what the broker knows.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,16 @@
 #include <zipc/params.hpp>
 
 namespace zipc {
+
+/// Counters of a channel since its creation. The peers write them in shared memory, so they are only as true as the peers.
+struct Stats {
+  std::uint64_t sent = 0;  ///< messages
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t received = 0;  ///< messages
+  std::uint64_t full = 0;      ///< how often the sender met a full queue
+  std::uint32_t depth = 0;     ///< messages waiting now
+  std::uint32_t deepest = 0;   ///< most messages ever found waiting
+};
 
 /// A process that holds a role.
 struct Holder {
