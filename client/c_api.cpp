@@ -22,7 +22,7 @@ using zipc::Role;
 using zipc::RoleRequest;
 using zipc::Slot;
 
-static_assert(static_cast<int>(ZIPC_ERROR_UNSUPPORTED) == zipc::kErrorCount - 1 &&
+static_assert(static_cast<int>(ZIPC_ERROR_INVALID_CONFIG) == zipc::kErrorCount - 1 &&
               static_cast<int>(ZIPC_ERROR_FULL) == static_cast<int>(Error::full) &&
               static_cast<int>(ZIPC_ERROR_ROLE_TAKEN) == static_cast<int>(Error::role_taken) &&
               static_cast<int>(ZIPC_ERROR_OUT_OF_MEMORY) == static_cast<int>(Error::out_of_memory) &&
@@ -209,7 +209,7 @@ bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {
     return false;
   }
   const zipc::Stats s = ring_of(*context).stats();
-  *stats = {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest};
+  *stats = {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest, s.largest, 0};
   return true;
 }
 

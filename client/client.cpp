@@ -12,6 +12,23 @@ Failure senseless(const Failure& reason) {
   return Failure{Error::protocol, "the broker's reply makes no sense: " + reason.message};
 }
 
+/// The objects of the array `member`, each through `decode`.
+template <class T>
+Result<std::vector<T>> array_in(const Result<protocol::json::object>& reply, std::string_view member,
+                                Result<T> (*decode)(const protocol::json::object&)) {
+  if (!reply) return reply.failure();
+  const auto* list = reply->if_contains(member);
+  if (list == nullptr || !list->is_array()) return senseless({Error::protocol, "it has no " + std::string(member)});
+  std::vector<T> values;
+  for (const auto& entry : list->get_array()) {
+    if (!entry.is_object()) return senseless({Error::protocol, "an element of " + std::string(member) + " is not an object"});
+    auto value = decode(entry.get_object());
+    if (!value) return senseless(value.failure());
+    values.push_back(std::move(*value));
+  }
+  return values;
+}
+
 Result<ChannelInfo> channel_in(const Result<protocol::json::object>& reply) {
   if (!reply) return reply.failure();
   const auto* channel = reply->if_contains("channel");
@@ -74,18 +91,61 @@ Result<void> Client::remove(std::string_view name, bool force) {
 }
 
 Result<std::vector<ChannelInfo>> Client::list() {
-  auto reply = connection_->call(protocol::method::kList, {});
+  return array_in(connection_->call(protocol::method::kList, {}), "channels", &protocol::decode_channel);
+}
+
+Result<ChannelInfo> Client::revoke(std::string_view name, Role role) {
+  const protocol::RevokeCall call{.name = std::string(name), .role = role};
+  return channel_in(connection_->call(protocol::method::kRevoke, protocol::encode(call)));
+}
+
+Result<ChannelInfo> Client::resize(std::string_view name, const Params& params) {
+  const protocol::ResizeCall call{.name = std::string(name), .params = params};
+  return channel_in(connection_->call(protocol::method::kResize, protocol::encode(call)));
+}
+
+Result<std::vector<PlanStep>> Client::plan(std::string_view text, std::string_view file) {
+  const protocol::ConfigCall call{.config = std::string(text), .file = std::string(file)};
+  return array_in(connection_->call(protocol::method::kPlan, protocol::encode(call)), "steps",
+                  &protocol::decode_plan_step);
+}
+
+Result<std::vector<PlanStep>> Client::apply(std::string_view text, std::string_view file) {
+  const protocol::ConfigCall call{.config = std::string(text), .file = std::string(file)};
+  return array_in(connection_->call(protocol::method::kApply, protocol::encode(call)), "steps",
+                  &protocol::decode_plan_step);
+}
+
+Result<std::vector<Finding>> Client::check(bool repair) {
+  const protocol::CheckCall call{.repair = repair};
+  return array_in(connection_->call(protocol::method::kCheck, protocol::encode(call)), "findings",
+                  &protocol::decode_finding);
+}
+
+Result<Watch> Client::watch(std::string_view name) {
+  auto broker = zipc::Connection::open({connection_->socket_path()});
+  if (!broker) return broker.failure();
+  protocol::WatchCall call;
+  if (!name.empty()) call.name = name;
+  if (auto sent = (*broker)->send_call(protocol::method::kWatch, protocol::encode(call)); !sent) return sent.failure();
+  return Watch(std::make_unique<Watch::Stream>(std::move(*broker)));
+}
+
+Watch::Watch(std::unique_ptr<Stream> stream) noexcept : stream_(std::move(stream)) {}
+Watch::Watch(Watch&&) noexcept = default;
+Watch& Watch::operator=(Watch&&) noexcept = default;
+Watch::~Watch() = default;
+
+Result<std::optional<Event>> Watch::next(std::chrono::milliseconds timeout) {
+  auto reply = stream_->broker->next_reply(timeout);
   if (!reply) return reply.failure();
-  const auto* list = reply->if_contains("channels");
-  if (list == nullptr || !list->is_array()) return senseless({Error::protocol, "it has no channels"});
-  std::vector<ChannelInfo> channels;
-  for (const auto& entry : list->get_array()) {
-    if (!entry.is_object()) return senseless({Error::protocol, "a channel is not an object"});
-    auto channel = protocol::decode_channel(entry.get_object());
-    if (!channel) return senseless(channel.failure());
-    channels.push_back(std::move(*channel));
-  }
-  return channels;
+  if (!*reply) return std::optional<Event>{};
+  if (!(*reply)->error.empty()) return from_reply(**reply);
+  const auto* event = (*reply)->parameters.if_contains("event");
+  if (event == nullptr || !event->is_object()) return senseless({Error::protocol, "it has no event"});
+  auto decoded = protocol::decode_event(event->get_object());
+  if (!decoded) return senseless(decoded.failure());
+  return std::optional<Event>(std::move(*decoded));
 }
 
 Result<ChannelInfo> Client::get(std::string_view name) {

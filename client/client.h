@@ -32,4 +32,11 @@ class Client::Connection {
   std::unique_ptr<zipc::Connection> broker_;
 };
 
+/// A connection of its own, on which the broker reports.
+class Watch::Stream {
+ public:
+  explicit Stream(std::unique_ptr<zipc::Connection> connection) : broker(std::move(connection)) {}
+  std::unique_ptr<zipc::Connection> broker;
+};
+
 }  // namespace zipc

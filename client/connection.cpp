@@ -1,6 +1,7 @@
 #include "client/connection.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -174,6 +175,24 @@ Result<protocol::json::object> Connection::call(std::string_view method, protoco
     if (fds != nullptr) fds->clear();
     if (received.error() != Error::no_broker || fresh) return received.failure();
   }
+}
+
+Result<void> Connection::send_call(std::string_view method, protocol::json::object parameters) {
+  return send_all(
+      to_message(protocol::Call{.method = std::string(method), .parameters = std::move(parameters), .more = true}));
+}
+
+Result<std::optional<protocol::Reply>> Connection::next_reply(std::chrono::milliseconds timeout) {
+  if (buffer_.find('\0') == std::string::npos) {
+    pollfd readable{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    const int ready = poll(&readable, 1, static_cast<int>(timeout.count()));
+    if (ready == 0 || (ready < 0 && errno == EINTR)) return std::optional<protocol::Reply>{};
+  }
+  auto received = receive_message(nullptr);
+  if (!received) return received.failure();
+  auto reply = protocol::parse_reply(*received);
+  if (!reply) return reply.failure();
+  return std::optional<protocol::Reply>(std::move(*reply));
 }
 
 void Connection::notify(std::string_view method, protocol::json::object parameters) noexcept {

@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +36,11 @@ class Connection {
 
   /// Sends a call that wants no reply. Never blocks; that it fails is of no interest.
   void notify(std::string_view method, protocol::json::object parameters) noexcept;
+
+  /// Sends a call that has several replies; next_reply() gives them. The connection serves nothing else from then on.
+  [[nodiscard]] Result<void> send_call(std::string_view method, protocol::json::object parameters);
+  /// The next reply, or nothing when none came within `timeout`.
+  [[nodiscard]] Result<std::optional<protocol::Reply>> next_reply(std::chrono::milliseconds timeout);
 
   [[nodiscard]] const std::string& socket_path() const noexcept { return path_; }
 

@@ -81,7 +81,10 @@ typedef enum zipc_error {
   ZIPC_ERROR_PROTOCOL = 22,            /* what listens at the socket does not speak our protocol */
   ZIPC_ERROR_LEASE_NOT_FOUND = 23,     /* (broker protocol only) */
   ZIPC_ERROR_BUSY = 24,                /* another process is setting the channel up and does not finish */
-  ZIPC_ERROR_UNSUPPORTED = 25          /* not on this platform */
+  ZIPC_ERROR_UNSUPPORTED = 25,         /* not on this platform */
+  ZIPC_ERROR_PEER_GONE = 26,           /* the other end has gone, and nothing of it is left: see PEERS */
+  ZIPC_ERROR_FENCED = 27,              /* this role was revoked, or not renewed in time: see PEERS */
+  ZIPC_ERROR_INVALID_CONFIG = 28       /* (broker protocol only) */
 } zipc_error;
 
 /* The sizes of a channel. */
@@ -120,6 +123,8 @@ typedef struct {
   uint64_t full;       /* how often the sender met a full queue */
   uint32_t depth;      /* messages waiting now */
   uint32_t deepest;    /* most messages ever found waiting */
+  uint32_t largest;    /* longest message ever sent, in bytes */
+  uint32_t reserved;   /* 0 */
 } ZipcStats;
 
 /* ---- Creating and destroying ------------------------------------------------------------------------------------ */

@@ -55,6 +55,12 @@ constexpr std::array<ErrorInfo, kErrorCount> kErrors{{
     {E::busy, "busy", "Busy", "another process is setting this segment up and does not finish",
      "try again; look for a stopped process that uses the channel"},
     {E::unsupported, "unsupported", "Unsupported", "not available on this platform", "see the limits in the README"},
+    {E::peer_gone, "peer_gone", "PeerGone", "the process at the other end of the channel has gone",
+     "go on: the next call waits for its successor; zipc_peer() says who it was and how it ended"},
+    {E::fenced, "fenced", "Fenced", "this role was taken away: revoked, or not renewed in time",
+     "give the context back, and create it anew if the work is still this process's"},
+    {E::invalid_config, "invalid_config", "InvalidConfig", "the configuration has mistakes; nothing has changed",
+     "mend the lines that the message names"},
 }};
 
 constexpr bool in_order() {

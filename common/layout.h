@@ -39,6 +39,20 @@ enum class Origin : std::uint32_t {
   dynamic = 2,      ///< the broker, on request
   provisioned = 3,  ///< the broker, from its configuration
 };
+/// What one side of a channel is told, in the notice word on the line that it reads on every message. Zero: nothing.
+enum Notice : std::uint32_t {
+  kNoticePeerGone = 1u << 0,  ///< the peer has gone, and this side has not been told yet
+  kNoticeDied = 1u << 1,      ///< the last peer ended without giving its role back
+  kNoticeCause = 1u << 2,     ///< how it ended is known: kNoticeSignal, and the number in kNoticeNumberShift
+  kNoticeSignal = 1u << 3,    ///< the number is that of a signal; otherwise it is an exit code
+  kNoticeMoving = 1u << 4,    ///< the broker is about to give the channel other memory, or to leave it as it is
+  kNoticeMoved = 1u << 5,     ///< the channel has other memory: what is written here is read by nobody
+  kNoticeFenced = 1u << 6,    ///< with kNoticeMoved: this side's role was taken away
+};
+inline constexpr std::uint32_t kNoticeElsewhere = kNoticeMoving | kNoticeMoved;
+inline constexpr unsigned kNoticeNumberShift = 16;
+inline constexpr std::uint32_t kNoticeNumberMask = 0xFF;
+
 inline constexpr std::uint32_t kOriginMask = 0xFF;
 inline constexpr std::uint32_t kOriginLeasedOnce = 1u << 8;     ///< somebody has held a role of it: linger applies
 inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing peer, which takes no lease, has attached
@@ -46,12 +60,12 @@ inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
-  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head. By the sender
+  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head, since waiting_stamp(). By the sender
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach
   std::atomic<std::uint32_t> deepest;          ///< most messages ever found waiting
-  std::uint32_t receiver_line_gap;             ///< spare
+  std::atomic<std::uint32_t> notice_to_receiver;  ///< Notice bits. By whoever finds out, under the sender's lock; broker
   std::atomic<std::uint32_t> mark;             ///< kMark once the constants below are valid; written last
   std::atomic<std::uint32_t> queue_size;
   std::atomic<std::uint32_t> message_size;
@@ -59,21 +73,22 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> origin;           ///< Origin and the kOrigin bits
   std::atomic<std::uint32_t> sender_pid;       ///< as the holder or the broker saw it; information, not authority
   std::atomic<std::uint32_t> receiver_pid;
-  std::uint32_t receiver_line_spare;
+  std::atomic<std::uint32_t> final_head;  ///< with kNoticeMoved: the first message that was carried over. By the broker
 
   // The sender's line.
   std::atomic<std::uint32_t> tail;               ///< next slot to write, 0 .. queue_size-1; the receiver's futex word
-  std::atomic<std::uint32_t> waiters;            ///< not 0: the receiver sleeps on tail. By the receiver
+  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver sleeps on tail. By the receiver
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
   std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new as head
   std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach
-  std::uint32_t sender_line_gap;                 ///< spare
+  std::atomic<std::uint32_t> notice_to_sender;   ///< Notice bits, as notice_to_receiver
   std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
   std::atomic<std::uint32_t> linger_ms;          ///< of a dynamic channel; 0xffffffff: for ever
   std::atomic<std::uint32_t> owner_uid;          ///< of a dynamic channel: who asked for it
-  std::uint32_t sender_line_spare[2];
+  std::atomic<std::uint32_t> largest;            ///< longest message ever sent, in bytes
+  std::atomic<std::uint32_t> final_tail;         ///< with kNoticeMoved: behind the last message that was carried over
 };
 
 using ItemLength = std::atomic<std::uint64_t>;
@@ -87,7 +102,7 @@ static_assert(offsetof(SegmentHeader, received) == 8);
 static_assert(offsetof(SegmentHeader, cached_tail) == 16);
 static_assert(offsetof(SegmentHeader, sender_features) == 20);
 static_assert(offsetof(SegmentHeader, deepest) == 24);
-static_assert(offsetof(SegmentHeader, receiver_line_gap) == 28);
+static_assert(offsetof(SegmentHeader, notice_to_receiver) == 28);
 static_assert(offsetof(SegmentHeader, mark) == 32);
 static_assert(offsetof(SegmentHeader, queue_size) == 36);
 static_assert(offsetof(SegmentHeader, message_size) == 40);
@@ -95,7 +110,7 @@ static_assert(offsetof(SegmentHeader, generation) == 44);
 static_assert(offsetof(SegmentHeader, origin) == 48);
 static_assert(offsetof(SegmentHeader, sender_pid) == 52);
 static_assert(offsetof(SegmentHeader, receiver_pid) == 56);
-static_assert(offsetof(SegmentHeader, receiver_line_spare) == 60);
+static_assert(offsetof(SegmentHeader, final_head) == 60);
 static_assert(offsetof(SegmentHeader, tail) == 64);
 static_assert(offsetof(SegmentHeader, waiters) == 68);
 static_assert(offsetof(SegmentHeader, sent) == 72);
@@ -103,11 +118,12 @@ static_assert(offsetof(SegmentHeader, bytes_sent) == 80);
 static_assert(offsetof(SegmentHeader, full) == 88);
 static_assert(offsetof(SegmentHeader, cached_head) == 96);
 static_assert(offsetof(SegmentHeader, receiver_features) == 100);
-static_assert(offsetof(SegmentHeader, sender_line_gap) == 104);
+static_assert(offsetof(SegmentHeader, notice_to_sender) == 104);
 static_assert(offsetof(SegmentHeader, broker_id) == 108);
 static_assert(offsetof(SegmentHeader, linger_ms) == 112);
 static_assert(offsetof(SegmentHeader, owner_uid) == 116);
-static_assert(offsetof(SegmentHeader, sender_line_spare) == 120);
+static_assert(offsetof(SegmentHeader, largest) == 120);
+static_assert(offsetof(SegmentHeader, final_tail) == 124);
 static_assert(sizeof(SegmentHeader) == 128);
 
 inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);

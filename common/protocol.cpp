@@ -62,6 +62,15 @@ class Reader {
     return Role::receiver;
   }
 
+  std::optional<std::string> optional_text(std::string_view member) {
+    if (absent(member)) return std::nullopt;
+    return text(member);
+  }
+  std::optional<Role> optional_role(std::string_view member) {
+    if (absent(member)) return std::nullopt;
+    return role(member);
+  }
+
   const json::object* object(std::string_view member) {
     const json::value* value = find(member);
     if (value != nullptr && value->is_object()) return &value->get_object();
@@ -91,7 +100,11 @@ class Reader {
     const Holder holder{.lease = reader.number<std::int64_t>("lease"),
                         .pid = reader.number<int>("pid"),
                         .uid = reader.number<std::uint32_t>("uid"),
-                        .held_ms = reader.number<std::int64_t>("held_ms")};
+                        .held_ms = reader.number<std::int64_t>("held_ms"),
+                        .expires_in_ms = reader.number<std::int64_t>("expires_in_ms"),
+                        .asleep_ms = reader.number<std::int64_t>("asleep_ms"),
+                        .idle_ms = reader.number<std::int64_t>("idle_ms"),
+                        .behind = reader.flag("behind")};
     adopt_failure(reader);
     return holder;
   }
@@ -127,7 +140,14 @@ json::object encode(const Params& params) {
 json::value encode(const std::optional<Holder>& holder) {
   if (!holder) return nullptr;
   return json::object{
-      {"lease", holder->lease}, {"pid", holder->pid}, {"uid", holder->uid}, {"held_ms", holder->held_ms}};
+      {"lease", holder->lease},
+      {"pid", holder->pid},
+      {"uid", holder->uid},
+      {"held_ms", holder->held_ms},
+      {"expires_in_ms", holder->expires_in_ms},
+      {"asleep_ms", holder->asleep_ms},
+      {"idle_ms", holder->idle_ms},
+      {"behind", holder->behind}};
 }
 
 Result<json::object> parse_object(std::string_view message) {
@@ -191,6 +211,7 @@ Result<Reply> parse_reply(std::string_view message) {
   auto parameters = take_parameters(*object);
   if (!parameters) return parameters.failure();
   reply.parameters = std::move(*parameters);
+  reply.continues = is_true(*object, "continues");
   return reply;
 }
 
@@ -204,6 +225,7 @@ std::string to_message(const Call& call) {
 std::string to_message(const Reply& reply) {
   json::object message{{"parameters", reply.parameters}};
   if (!reply.error.empty()) message["error"] = reply.error;
+  if (reply.continues) message["continues"] = true;
   return with_nul(message);
 }
 
@@ -292,6 +314,10 @@ json::object encode(const ChannelInfo& c) {
           {"reaped_in_ms", c.reaped_in_ms},
           {"bytes", c.bytes},
           {"generation", c.generation},
+          {"draining", c.draining},
+          {"existing_peer", c.existing_peer},
+          {"lease_ttl_ms", c.lease_ttl_ms},
+          {"retired", c.retired},
           {"sender", encode(c.sender)},
           {"receiver", encode(c.receiver)},
           {"sent", c.sent},
@@ -299,7 +325,42 @@ json::object encode(const ChannelInfo& c) {
           {"received", c.received},
           {"full", c.full},
           {"depth", c.depth},
-          {"deepest", c.deepest}};
+          {"deepest", c.deepest},
+          {"largest", c.largest}};
+}
+
+json::object encode(const RenewCall& call) { return {{"lease", call.lease}}; }
+
+json::object encode(const RevokeCall& call) { return {{"name", call.name}, {"role", to_string(call.role)}}; }
+
+json::object encode(const ResizeCall& call) { return {{"name", call.name}, {"params", encode(call.params)}}; }
+
+json::object encode(const WatchCall& call) {
+  json::object object;
+  if (call.name) object["name"] = *call.name;
+  return object;
+}
+
+json::object encode(const ConfigCall& call) { return {{"config", call.config}, {"file", call.file}}; }
+
+json::object encode(const CheckCall& call) { return {{"repair", call.repair}}; }
+
+json::object encode(const Event& event) {
+  json::object object{{"at_ms", event.at_ms},       {"kind", event.kind},     {"channel", event.channel},
+                      {"message", event.message},   {"missed", event.missed}, {"pid", event.pid}};
+  if (event.role) object["role"] = to_string(*event.role);
+  return object;
+}
+
+json::object encode(const PlanStep& step) {
+  return {{"action", step.action}, {"channel", step.channel}, {"details", step.details}};
+}
+
+json::object encode(const Finding& finding) {
+  return {{"kind", finding.kind},
+          {"subject", finding.subject},
+          {"message", finding.message},
+          {"repaired", finding.repaired}};
 }
 
 Result<AcquireCall> decode_acquire(const json::object& parameters) {
@@ -380,6 +441,10 @@ Result<ChannelInfo> decode_channel(const json::object& channel) {
   c.reaped_in_ms = reader.number<std::int64_t>("reaped_in_ms");
   c.bytes = reader.number<std::uint64_t>("bytes");
   c.generation = reader.number<std::uint32_t>("generation");
+  c.draining = reader.flag("draining");
+  c.existing_peer = reader.flag("existing_peer");
+  c.lease_ttl_ms = reader.number<std::int64_t>("lease_ttl_ms");
+  c.retired = reader.number<std::uint32_t>("retired");
   c.sender = reader.optional_holder("sender");
   c.receiver = reader.optional_holder("receiver");
   c.sent = reader.number<std::uint64_t>("sent");
@@ -388,7 +453,73 @@ Result<ChannelInfo> decode_channel(const json::object& channel) {
   c.full = reader.number<std::uint64_t>("full");
   c.depth = reader.number<std::uint32_t>("depth");
   c.deepest = reader.number<std::uint32_t>("deepest");
+  c.largest = reader.number<std::uint32_t>("largest");
   return std::move(reader).finish(std::move(c));
+}
+
+Result<RenewCall> decode_renew(const json::object& parameters) {
+  Reader reader(parameters);
+  const RenewCall call{.lease = reader.number<std::int64_t>("lease")};
+  return std::move(reader).finish(call);
+}
+
+Result<RevokeCall> decode_revoke(const json::object& parameters) {
+  Reader reader(parameters);
+  RevokeCall call{.name = reader.text("name"), .role = reader.role("role")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<ResizeCall> decode_resize(const json::object& parameters) {
+  Reader reader(parameters);
+  ResizeCall call{.name = reader.text("name"), .params = reader.params("params")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<WatchCall> decode_watch(const json::object& parameters) {
+  Reader reader(parameters);
+  WatchCall call{.name = reader.optional_text("name")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<ConfigCall> decode_config(const json::object& parameters) {
+  Reader reader(parameters);
+  ConfigCall call{.config = reader.text("config"), .file = reader.text("file")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<CheckCall> decode_check(const json::object& parameters) {
+  Reader reader(parameters);
+  const CheckCall call{.repair = reader.optional_flag("repair")};
+  return std::move(reader).finish(call);
+}
+
+Result<Event> decode_event(const json::object& object) {
+  Reader reader(object);
+  Event event;
+  event.at_ms = reader.number<std::int64_t>("at_ms");
+  event.kind = reader.text("kind");
+  event.channel = reader.text("channel");
+  event.role = reader.optional_role("role");
+  event.pid = reader.number<int>("pid");
+  event.message = reader.text("message");
+  event.missed = reader.number<std::int64_t>("missed");
+  return std::move(reader).finish(std::move(event));
+}
+
+Result<PlanStep> decode_plan_step(const json::object& object) {
+  Reader reader(object);
+  PlanStep step{
+      .action = reader.text("action"), .channel = reader.text("channel"), .details = reader.text("details")};
+  return std::move(reader).finish(std::move(step));
+}
+
+Result<Finding> decode_finding(const json::object& object) {
+  Reader reader(object);
+  Finding finding{.kind = reader.text("kind"),
+                  .subject = reader.text("subject"),
+                  .message = reader.text("message"),
+                  .repaired = reader.flag("repaired")};
+  return std::move(reader).finish(std::move(finding));
 }
 
 }  // namespace zipc::protocol

@@ -20,6 +20,8 @@ namespace json = boost::json;
 
 /// Longest call in bytes, without the NUL: a name, a role and a few numbers need a hundredth of it.
 inline constexpr std::size_t kCallSizeMax = 16 * 1024;
+/// The same for root and the broker's user, who may send configurations.
+inline constexpr std::size_t kPrivilegedCallSizeMax = 8 * 1024 * 1024;
 /// Longest reply in bytes: a list of 100,000 channels.
 inline constexpr std::size_t kReplySizeMax = 64 * 1024 * 1024;
 /// Deepest nesting of a message: the deepest valid one is a Channel in a List.
@@ -33,6 +35,13 @@ inline constexpr std::string_view kService = "org.varlink.service";
 namespace method {
 inline constexpr std::string_view kAcquire = "io.zipc.Broker.Acquire";
 inline constexpr std::string_view kRelease = "io.zipc.Broker.Release";
+inline constexpr std::string_view kRenew = "io.zipc.Broker.Renew";
+inline constexpr std::string_view kRevoke = "io.zipc.Broker.Revoke";
+inline constexpr std::string_view kResize = "io.zipc.Broker.Resize";
+inline constexpr std::string_view kWatch = "io.zipc.Broker.Watch";
+inline constexpr std::string_view kPlan = "io.zipc.Broker.Plan";
+inline constexpr std::string_view kApply = "io.zipc.Broker.Apply";
+inline constexpr std::string_view kCheck = "io.zipc.Broker.Check";
 inline constexpr std::string_view kCreate = "io.zipc.Broker.Create";
 inline constexpr std::string_view kRemove = "io.zipc.Broker.Remove";
 inline constexpr std::string_view kList = "io.zipc.Broker.List";
@@ -57,6 +66,7 @@ struct Call {
 struct Reply {
   std::string error;
   json::object parameters;
+  bool continues = false;  ///< more replies to the same call follow
 };
 
 /// Decodes one message, without its NUL. Error::protocol says what is wrong with it.
@@ -90,6 +100,28 @@ struct AcquireReply {
 struct ReleaseCall {
   std::int64_t lease = 0;
 };
+struct RenewCall {
+  std::int64_t lease = 0;
+};
+struct RevokeCall {
+  std::string name;
+  Role role = Role::sender;
+};
+struct ResizeCall {
+  std::string name;
+  Params params;
+};
+struct WatchCall {
+  std::optional<std::string> name;  ///< nullopt: every channel that the caller may use
+};
+/// Of Plan and Apply.
+struct ConfigCall {
+  std::string config;  ///< the text of the file
+  std::string file;    ///< its name, for messages
+};
+struct CheckCall {
+  bool repair = false;
+};
 struct CreateCall {
   std::string name;
   std::optional<Params> params;
@@ -120,6 +152,15 @@ struct PingReply {
 [[nodiscard]] json::object encode(const GetCall& call);
 [[nodiscard]] json::object encode(const PingReply& reply);
 [[nodiscard]] json::object encode(const ChannelInfo& channel);
+[[nodiscard]] json::object encode(const RenewCall& call);
+[[nodiscard]] json::object encode(const RevokeCall& call);
+[[nodiscard]] json::object encode(const ResizeCall& call);
+[[nodiscard]] json::object encode(const WatchCall& call);
+[[nodiscard]] json::object encode(const ConfigCall& call);
+[[nodiscard]] json::object encode(const CheckCall& call);
+[[nodiscard]] json::object encode(const Event& event);
+[[nodiscard]] json::object encode(const PlanStep& step);
+[[nodiscard]] json::object encode(const Finding& finding);
 
 [[nodiscard]] Result<AcquireCall> decode_acquire(const json::object& parameters);
 [[nodiscard]] Result<AcquireReply> decode_acquire_reply(const json::object& parameters);
@@ -129,5 +170,14 @@ struct PingReply {
 [[nodiscard]] Result<GetCall> decode_get(const json::object& parameters);
 [[nodiscard]] Result<PingReply> decode_ping_reply(const json::object& parameters);
 [[nodiscard]] Result<ChannelInfo> decode_channel(const json::object& channel);
+[[nodiscard]] Result<RenewCall> decode_renew(const json::object& parameters);
+[[nodiscard]] Result<RevokeCall> decode_revoke(const json::object& parameters);
+[[nodiscard]] Result<ResizeCall> decode_resize(const json::object& parameters);
+[[nodiscard]] Result<WatchCall> decode_watch(const json::object& parameters);
+[[nodiscard]] Result<ConfigCall> decode_config(const json::object& parameters);
+[[nodiscard]] Result<CheckCall> decode_check(const json::object& parameters);
+[[nodiscard]] Result<Event> decode_event(const json::object& event);
+[[nodiscard]] Result<PlanStep> decode_plan_step(const json::object& step);
+[[nodiscard]] Result<Finding> decode_finding(const json::object& finding);
 
 }  // namespace zipc::protocol

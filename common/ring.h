@@ -183,6 +183,7 @@ class Ring {
     s.received = header_->received.load(std::memory_order_relaxed);
     s.full = header_->full.load(std::memory_order_relaxed);
     s.deepest = header_->deepest.load(std::memory_order_relaxed);
+    s.largest = header_->largest.load(std::memory_order_relaxed);
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);
     if (head < params_.queue_size && tail < params_.queue_size) s.depth = distance(head, tail);
@@ -210,6 +211,10 @@ class Ring {
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
     bump(header_->sent, 1);
     bump(header_->bytes_sent, size);
+    const auto bytes = static_cast<std::uint32_t>(size);
+    if (bytes > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
+      header_->largest.store(bytes, std::memory_order_relaxed);
+    }
     header_->tail.store(after(index), kOrderPublish);  // [message-ready]
     wake_if_asleep(receiver_sleeps());
   }

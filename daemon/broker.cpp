@@ -252,6 +252,7 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
   info.full = look->stats.full;
   info.depth = look->stats.depth;
   info.deepest = look->stats.deepest;
+  info.largest = look->stats.largest;
   return info;
 }
 

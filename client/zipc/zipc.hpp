@@ -93,7 +93,7 @@ class Endpoint {
   [[nodiscard]] Stats stats() const noexcept {
     ZipcStats s{};
     zipc_stats(&context_, &s);
-    return {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest};
+    return {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest, s.largest};
   }
 
   /// The channel's memory, `shared_memory_size()` bytes; null after a move. Writing to it breaks the channel.
@@ -194,6 +194,23 @@ struct BrokerInfo {
   std::int64_t uptime_ms = 0;
 };
 
+/// What happens at the broker, as it happens: see Client::watch. Move-only.
+class ZIPC_API Watch {
+ public:
+  Watch(Watch&&) noexcept;
+  Watch& operator=(Watch&&) noexcept;
+  ~Watch();
+
+  /// Waits for the next event, at most for `timeout`: then nothing. Error::no_broker when the broker has gone; protocol.
+  [[nodiscard]] Result<std::optional<Event>> next(std::chrono::milliseconds timeout);
+
+ private:
+  friend class Client;
+  class ZIPC_HIDDEN Stream;
+  explicit Watch(std::unique_ptr<Stream> stream) noexcept;
+  std::unique_ptr<Stream> stream_;
+};
+
 /// A connection to the broker. Reconnects by itself when the broker was restarted. Safe to use from several threads; calls
 /// wait for each other. Every call blocks until the broker answers, and fails with Error::no_broker when nobody listens,
 /// protocol when the answer makes no sense, or with the broker's own refusal.
@@ -225,6 +242,21 @@ class ZIPC_API Client {
   [[nodiscard]] Result<std::vector<ChannelInfo>> list();
   [[nodiscard]] Result<ChannelInfo> get(std::string_view name);
   [[nodiscard]] Result<BrokerInfo> ping();
+
+  /// Takes a role away from its holder, and moves the channel to other memory: the other side and the messages that wait
+  /// follow. Error::lease_not_found: nobody holds it. channel_in_use: a program that takes no lease has the channel open.
+  [[nodiscard]] Result<ChannelInfo> revoke(std::string_view name, Role role);
+  /// Gives a channel other sizes, also while it is in use. Error::invalid_params: messages that wait would not fit.
+  [[nodiscard]] Result<ChannelInfo> resize(std::string_view name, const Params& params);
+  /// Reports what happens from now on, to this channel or, if `name` is empty, to any that this user may use. It has a
+  /// connection of its own.
+  [[nodiscard]] Result<Watch> watch(std::string_view name = {});
+  /// What the configuration `text` would change, and doing that, or nothing. `file` is its name, for messages.
+  /// Error::invalid_config: every mistake is a line of the message.
+  [[nodiscard]] Result<std::vector<PlanStep>> plan(std::string_view text, std::string_view file);
+  [[nodiscard]] Result<std::vector<PlanStep>> apply(std::string_view text, std::string_view file);
+  /// What is not as the broker's registry says; with `repair`, mended as far as it can be.
+  [[nodiscard]] Result<std::vector<Finding>> check(bool repair);
 
  private:
   class ZIPC_HIDDEN Connection;

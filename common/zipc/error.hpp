@@ -49,8 +49,11 @@ enum class Error : int {
   lease_not_found = 23,     ///< no lease of this number is held over this connection
   busy = 24,                ///< another process is setting the segment up, and does not finish
   unsupported = 25,         ///< not on this platform
+  peer_gone = 26,           ///< the other end of the channel has gone, and nothing of it is left to receive
+  fenced = 27,              ///< this process's role was revoked, or its lease ran out: somebody else may have it
+  invalid_config = 28,      ///< the configuration has mistakes; nothing was changed
 };
-inline constexpr int kErrorCount = 26;
+inline constexpr int kErrorCount = 29;
 
 /// One line of the table of errors. All strings are static.
 struct ErrorInfo {
