@@ -43,28 +43,14 @@ Result<SegmentFile> open_or_create(const RoleRequest& request, bool& created) {
   }
 }
 
-/// The set-up lock of a segment, for a scope.
-class SetUpLock {
- public:
-  static Result<SetUpLock> take(const SegmentFile& file) {
-    auto handle = lock_within(file.fd.get(), file.name, LockKind::set_up, kSetUpTimeout);
-    if (handle) return SetUpLock(file.fd.get(), std::move(*handle));
-    if (handle.error() != Error::busy) return handle.failure();
-    return Failure{Error::busy, "another process is setting up channel " + file.name + " and does not finish"};
-  }
-  SetUpLock(SetUpLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)), handle_(std::move(other.handle_)) {}
-  SetUpLock& operator=(SetUpLock&&) = delete;
-  ~SetUpLock() {
-    if (fd_ >= 0) unlock(fd_, handle_, LockKind::set_up);
-  }
-
- private:
-  SetUpLock(int fd, LockHandle handle) : fd_(fd), handle_(std::move(handle)) {}
-  int fd_;
-  LockHandle handle_;
-};
-
 }  // namespace
+
+Result<SetUpLock> SetUpLock::take(const SegmentFile& file) {
+  auto handle = lock_within(file.fd.get(), file.name, LockKind::set_up, kSetUpTimeout);
+  if (handle) return SetUpLock(file.fd.get(), std::move(*handle));
+  if (handle.error() != Error::busy) return handle.failure();
+  return Failure{Error::busy, "another process is setting up channel " + file.name + " and does not finish"};
+}
 
 Attachments& Attachments::of_process() {
   static Attachments& table = *new Attachments;
@@ -83,9 +69,9 @@ Result<ZipcContext> Attachments::attach(const RoleRequest& request) {
   for (bool again = false;; again = true) {
     const auto broker = connection_.get();
     if (!broker) return broker.failure();
-    if (*broker == nullptr) return attach_direct(request);
-    auto context = attach_brokered(**broker, request);
-    if (context.error() != Error::no_broker || again) return context;
+    if (*broker == nullptr) return enter(take_direct(request), request);
+    auto taken = take_brokered(**broker, request);
+    if (taken.error() != Error::no_broker || again) return enter(std::move(taken), request);
     connection_.forget();  // it was there a moment ago: look once more, maybe somewhere else, maybe without
   }
 }
@@ -93,10 +79,10 @@ Result<ZipcContext> Attachments::attach(const RoleRequest& request) {
 Result<ZipcContext> Attachments::attach_through(Connection& broker, const RoleRequest& request) {
   if (auto valid = check_name(request.name); !valid) return valid.failure();
   const std::scoped_lock lock(mutex_);
-  return attach_brokered(broker, request);
+  return enter(take_brokered(broker, request), request);
 }
 
-Result<ZipcContext> Attachments::attach_brokered(Connection& broker, const RoleRequest& request) {
+Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const RoleRequest& request) {
   if (request.params) {
     if (auto valid = check_params(*request.params); !valid) return valid.failure();
   }
@@ -116,20 +102,25 @@ Result<ZipcContext> Attachments::attach_brokered(Connection& broker, const RoleR
   LockHandle lock = reply->lock ? std::move(fds[static_cast<std::size_t>(*reply->lock)]) : LockHandle{};
   auto file = adopt_segment_file(std::move(fds[segment]), request.name);
   if (!file) return file.failure();
-  if (reply->resumed) {
-    Attachment* held = find(file->id, request.name, request.role);
-    if (held == nullptr) return role_taken(request.name, request.role, holder_pid(*file, request.role));
-    return use_again(*held, *file);
-  }
-  const auto set_up = SetUpLock::take(*file);
+  Taken taken{.file = std::move(*file),
+              .lock = std::move(lock),
+              .set_up = {},
+              .params = reply->params,
+              .lease = reply->lease,
+              .broker = broker.socket_path(),
+              .again = reply->resumed};
+  if (taken.again) return taken;
+  auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
-  if (auto looked = refresh(*file); !looked) return looked.failure();
-  auto params = set_up_segment(*file, reply->params, {});
+  taken.set_up.emplace(std::move(*set_up));
+  if (auto looked = refresh(taken.file); !looked) return looked.failure();
+  auto params = set_up_segment(taken.file, reply->params, {});
   if (!params) return params.failure();
-  return enter(*file, *params, request, std::move(lock), reply->lease);
+  taken.params = *params;
+  return taken;
 }
 
-Result<ZipcContext> Attachments::attach_direct(const RoleRequest& request) {
+Result<Attachments::Taken> Attachments::take_direct(const RoleRequest& request) {
   if (request.params) {
     if (auto valid = check_params(*request.params); !valid) return valid.failure();
   }
@@ -137,53 +128,66 @@ Result<ZipcContext> Attachments::attach_direct(const RoleRequest& request) {
     bool created = false;
     auto file = open_or_create(request, created);
     if (!file) return file.failure();
-    auto context = attach_file(std::move(*file), request);
-    if (!context) {
+    auto taken = take_file(std::move(*file), request);
+    if (!taken) {
       // Nobody can have used a file that could not even be allocated; leaving it would block the name.
-      if (created && context.error() == Error::out_of_memory) static_cast<void>(remove_segment_file(request.name));
-      return context.failure();
+      if (created && taken.error() == Error::out_of_memory) static_cast<void>(remove_segment_file(request.name));
+      return taken.failure();
     }
-    if (*context) return **context;
+    if (*taken) return std::move(**taken);
   }
   return Failure{Error::busy, "channel " + request.name + " is removed as often as it is created"};
 }
 
-Result<std::optional<ZipcContext>> Attachments::attach_file(SegmentFile file, const RoleRequest& request) {
-  using Outcome = std::optional<ZipcContext>;
-  const auto set_up = SetUpLock::take(file);
+Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile file, const RoleRequest& request) {
+  using Outcome = std::optional<Taken>;
+  Taken taken;
+  taken.file = std::move(file);
+  auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
-  if (auto looked = refresh(file); !looked) return looked.failure();
-  if (!file.linked) return Outcome{};
-  auto params = set_up_segment(file, request.params, {.origin = Origin::direct});
+  taken.set_up.emplace(std::move(*set_up));
+  if (auto looked = refresh(taken.file); !looked) return looked.failure();
+  if (!taken.file.linked) return Outcome{};
+  auto params = set_up_segment(taken.file, request.params, {.origin = Origin::direct});
   if (!params) return params.failure();
-  Result<ZipcContext> context = Failure{};
-  if (Attachment* held = find(file.id, request.name, request.role); held != nullptr) {
-    context = use_again(*held, file);
-  } else {
-    auto lock = try_lock(file.fd.get(), file.name, lock_of(request.role));
-    if (lock.error() == Error::busy) return role_taken(request.name, request.role, holder_pid(file, request.role));
-    if (!lock) return lock.failure();
-    context = enter(file, *params, request, std::move(*lock), 0);
-  }
-  if (!context) return context.failure();
-  return Outcome(*context);
+  taken.params = *params;
+  taken.again = find(taken.file.id, request.name, request.role) != nullptr;
+  if (taken.again) return Outcome(std::move(taken));
+  auto lock = try_lock(taken.file.fd.get(), taken.file.name, lock_of(request.role));
+  if (lock.error() == Error::busy) return role_taken(request.name, request.role, holder_pid(taken.file, request.role));
+  if (!lock) return lock.failure();
+  taken.lock = std::move(*lock);
+  return Outcome(std::move(taken));
 }
 
-Result<ZipcContext> Attachments::enter(const SegmentFile& file, const Params& params, const RoleRequest& request,
-                                       LockHandle lock, std::int64_t lease) {
-  auto mapping = Mapping::map(file.fd.get(), segment_size(params));
+ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t id) {
+  void* memory = attachment.mapping.address();
+  std::uint8_t flags = tripwire_of(memory, attachment.params) != nullptr ? kContextHasTripwire : std::uint8_t{0};
+  if (attachment.broker.empty()) flags |= kContextWatchesPeer;
+  return make_context(attachment.role, attachment.name, attachment.params, memory, flags, id);
+}
+
+Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& request) {
+  if (!taken) return taken.failure();
+  if (taken->again) {
+    Attachment* held = find(taken->file.id, request.name, request.role);
+    if (held != nullptr) return use_again(*held, taken->file);
+    return role_taken(request.name, request.role, holder_pid(taken->file, request.role));
+  }
+  auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
-  enter_role(file, *mapping, params, request.role, getpid());
-  attachments_.push_back({.id = file.id,
+  enter_role(taken->file, *mapping, taken->params, request.role, getpid());
+  attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
-                          .params = params,
+                          .params = taken->params,
                           .mapping = std::move(*mapping),
-                          .lock = std::move(lock),
+                          .lock = std::move(taken->lock),
                           .owner = getpid(),
-                          .lease = lease});
-  void* memory = attachments_.back().mapping.address();
-  return make_context(request.role, request.name, params, memory, tripwire_of(memory, params) != nullptr);
+                          .lease = taken->lease,
+                          .broker = std::move(taken->broker),
+                          .former = {}});
+  return context_of(attachments_.back());
 }
 
 // A child has inherited its parent's mapping, and so the lock. The role stays the parent's while it lives.
@@ -194,8 +198,115 @@ Result<ZipcContext> Attachments::use_again(Attachment& held, const SegmentFile& 
     enter_role(file, held.mapping, held.params, held.role, held.owner);
   }
   ++held.uses;
-  void* memory = held.mapping.address();
-  return make_context(held.role, held.name, held.params, memory, tripwire_of(memory, held.params) != nullptr);
+  return context_of(held);
+}
+
+Result<void> Attachments::follow(ZipcContext& context) noexcept {
+  try {
+    const std::scoped_lock lock(mutex_);
+    Attachment* attachment = find(context);
+    if (attachment == nullptr) return Failure{Error::closed, "the context stands for no role of this process"};
+    if (attachment->mapping.address() == static_cast<const void*>(context.queue)) {
+      if (auto followed = follow(*attachment); !followed) return followed;
+    }
+    context = context_of(*attachment, context.id);
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Failure{Error::out_of_memory, ""};
+  }
+}
+
+Result<void> Attachments::follow(Attachment& attachment) {
+  const Failure fenced{Error::fenced, "the " + std::string(to_string(attachment.role)) + " of channel " +
+                                          attachment.name + " is another process's by now: this one's lease has ended"};
+  if (attachment.fenced) return fenced;
+  if (auto decided = await_move(attachment); !decided) return decided.failure();
+  Ring ring(attachment.mapping.address(), attachment.params, nullptr);
+  const std::uint32_t notice = ring.notice(attachment.role);
+  if ((notice & kNoticeMoved) == 0) return {};  // the channel stays where it is
+  if ((notice & kNoticeFenced) != 0) {
+    if (auto left = fence(attachment); !left) return left.failure();
+    return fenced;
+  }
+  auto taken = take_where_it_is(attachment);
+  if (!taken) return taken.failure();
+  if (taken->again) return Failure{Error::busy, "channel " + attachment.name + " is about to move"};
+  auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
+  if (!mapping) return mapping.failure();
+  enter_role(taken->file, *mapping, taken->params, attachment.role, getpid(), ring.received_meanwhile());
+  if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left.failure();
+  attachment.former.push_back(std::move(attachment.mapping));
+  attachment.id = taken->file.id;
+  attachment.params = taken->params;
+  attachment.mapping = std::move(*mapping);
+  attachment.lock = std::move(taken->lock);
+  attachment.lease = taken->lease;
+  return {};
+}
+
+Result<Attachments::Taken> Attachments::take_where_it_is(const Attachment& attachment) {
+  const RoleRequest request{.name = attachment.name, .role = attachment.role, .params = {}};
+  if (attachment.broker.empty()) return take_direct(request);
+  const auto broker = connection_.get_at(attachment.broker);
+  if (!broker) return broker.failure();
+  return take_brokered(**broker, request);
+}
+
+Result<void> Attachments::fence(Attachment& attachment) {
+  if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left;
+  attachment.fenced = true;
+  attachment.id = {};
+  attachment.lock.reset();
+  return {};
+}
+
+// The broker answers one request at a time, so its answer to any comes after its decision.
+Result<void> Attachments::await_move(const Attachment& attachment) {
+  const Ring ring(attachment.mapping.address(), attachment.params, nullptr);
+  const auto is_undecided = [&] { return (ring.notice(attachment.role) & kNoticeElsewhere) == kNoticeMoving; };
+  if (!is_undecided()) return {};
+  const auto broker = attachment.broker.empty() ? connection_.get() : connection_.get_at(attachment.broker);
+  if (!broker) return broker.failure();
+  if (*broker != nullptr) {
+    if (auto answer = (*broker)->call(protocol::method::kPing, {}); !answer) return answer.failure();
+  }
+  if (!is_undecided()) return {};
+  return Failure{Error::busy, "the broker was about to move channel " + attachment.name + ", and does not say whether"};
+}
+
+void Attachments::look_after_peer(const ZipcContext& context) noexcept {
+  try {
+    const std::scoped_lock lock(mutex_);
+    const Attachment* attachment = find(context);
+    if (attachment == nullptr || attachment->mapping.address() != static_cast<const void*>(context.queue)) return;
+    const auto file = open_segment_file(attachment->name);
+    if (!file || file->id != attachment->id) return;  // removed: nobody can tell any more
+    notice_departure(*file, attachment->mapping, attachment->params, other(attachment->role));
+  } catch (const std::bad_alloc&) {  // next time, then
+  }
+}
+
+Result<void> Attachments::renew(const ZipcContext& context) {
+  const std::scoped_lock lock(mutex_);
+  const Attachment* attachment = find(context);
+  if (attachment == nullptr) return Failure{Error::closed, "the context stands for no role of this process"};
+  if (attachment->broker.empty()) return {};  // without a broker nothing runs out
+  const auto broker = connection_.get_at(attachment->broker);
+  if (!broker) return broker.failure();
+  auto answer = (*broker)->call(protocol::method::kRenew, protocol::encode(protocol::RenewCall{attachment->lease}));
+  if (!answer) return answer.failure();
+  return {};
+}
+
+/// The role that a context stands for, also by memory that the channel has left.
+Attachments::Attachment* Attachments::find(const ZipcContext& context) noexcept {
+  const void* memory = context.queue;
+  const auto it = std::find_if(attachments_.begin(), attachments_.end(), [&](const Attachment& attachment) {
+    return attachment.mapping.address() == memory ||
+           std::any_of(attachment.former.begin(), attachment.former.end(),
+                       [&](const Mapping& former) { return former.address() == memory; });
+  });
+  return it == attachments_.end() ? nullptr : &*it;
 }
 
 Attachments::Attachment* Attachments::find(const SegmentId& id, const std::string& name, Role role) noexcept {
@@ -207,17 +318,17 @@ Attachments::Attachment* Attachments::find(const SegmentId& id, const std::strin
 
 bool Attachments::holds(const std::string& name, Role role) const noexcept {
   return std::any_of(attachments_.begin(), attachments_.end(), [&](const Attachment& attachment) {
-    return attachment.name == name && attachment.role == role;
+    return attachment.name == name && attachment.role == role && !attachment.fenced;
   });
 }
 
 void Attachments::detach(const ZipcContext& context) noexcept {
   const std::scoped_lock lock(mutex_);
-  const auto it = std::find_if(attachments_.begin(), attachments_.end(), [&](const Attachment& attachment) {
-    return attachment.mapping.address() == static_cast<const void*>(context.queue);
-  });
+  const Attachment* found = find(context);
+  const auto it = std::find_if(attachments_.begin(), attachments_.end(),
+                               [&](const Attachment& attachment) { return &attachment == found; });
   if (it == attachments_.end() || --it->uses > 0) return;
-  const bool is_owner = it->owner == getpid();
+  const bool is_owner = it->owner == getpid() && !it->fenced;
   const std::int64_t lease = it->lease;
   if (is_owner) leave_role(it->mapping, it->params, it->role);
   attachments_.erase(it);  // unmaps, and with the memory goes the lock

@@ -12,12 +12,29 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "client/connection.h"
 #include "client/context.h"
 #include "common/segment.h"
 
 namespace zipc {
+
+/// The set-up lock of a segment, for a scope. The file must stay open for as long.
+class SetUpLock {
+ public:
+  static Result<SetUpLock> take(const SegmentFile& file);
+  SetUpLock(SetUpLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)), handle_(std::move(other.handle_)) {}
+  SetUpLock& operator=(SetUpLock&&) = delete;
+  ~SetUpLock() {
+    if (fd_ >= 0) unlock(fd_, handle_, LockKind::set_up);
+  }
+
+ private:
+  SetUpLock(int fd, LockHandle handle) : fd_(fd), handle_(std::move(handle)) {}
+  int fd_;
+  LockHandle handle_;
+};
 
 /// A role that somebody asks for. Without params the channel must exist.
 struct RoleRequest {
@@ -37,6 +54,17 @@ class Attachments {
   /// Takes a role through this broker only. The connection must outlive nothing: it is used during the call.
   [[nodiscard]] Result<ZipcContext> attach_through(Connection& broker, const RoleRequest& request);
 
+  /// The channel of `context` has other memory, or may get it soon: goes there, and makes `context` stand for it. Waits for
+  /// the broker. What the context pointed to stays good, but is shared with nobody.
+  /// Error::fenced: the role was taken away. Otherwise why it could not be done yet; calling again may succeed.
+  [[nodiscard]] Result<void> follow(ZipcContext& context) noexcept;
+
+  /// In a channel without a broker, looks whether the peer of `context` has gone without saying so. If so, the ring tells.
+  void look_after_peer(const ZipcContext& context) noexcept;
+
+  /// Extends the lease of the role that `context` stands for. Error::fenced, closed, unsupported (it has none), no_broker.
+  [[nodiscard]] Result<void> renew(const ZipcContext& context);
+
   /// Ends one use of the role that `context` stands for, and with the last one the role. Unknown contexts (over a caller's
   /// memory) are left alone.
   void detach(const ZipcContext& context) noexcept;
@@ -55,17 +83,38 @@ class Attachments {
     pid_t owner = 0;           // the process that took the role
     int uses = 1;              // contexts of this process
     std::int64_t lease = 0;    // 0: taken directly
+    std::string broker;        // its socket; empty: taken directly
+    bool fenced = false;       // the role was taken away, and the memory is private
+    std::vector<Mapping> former;  // memory that the channel has left, made private: copies of contexts still point there
+  };
+
+  /// A role, taken but not entered.
+  struct Taken {
+    SegmentFile file;
+    LockHandle lock;
+    std::optional<SetUpLock> set_up;
+    Params params;
+    std::int64_t lease = 0;
+    std::string broker;
+    bool again = false;  // this process has it already
   };
 
   Attachments();
 
-  [[nodiscard]] Result<ZipcContext> attach_brokered(Connection& broker, const RoleRequest& request);
-  [[nodiscard]] Result<ZipcContext> attach_direct(const RoleRequest& request);
+  [[nodiscard]] Result<Taken> take_brokered(Connection& broker, const RoleRequest& request);
+  [[nodiscard]] Result<Taken> take_direct(const RoleRequest& request);
   /// Nothing: the file was removed while we were looking; try again.
-  [[nodiscard]] Result<std::optional<ZipcContext>> attach_file(SegmentFile file, const RoleRequest& request);
-  [[nodiscard]] Result<ZipcContext> enter(const SegmentFile& file, const Params& params, const RoleRequest& request,
-                                          LockHandle lock, std::int64_t lease);
+  [[nodiscard]] Result<std::optional<Taken>> take_file(SegmentFile file, const RoleRequest& request);
+  [[nodiscard]] Result<ZipcContext> enter(Result<Taken> taken, const RoleRequest& request);
   [[nodiscard]] Result<ZipcContext> use_again(Attachment& attachment, const SegmentFile& file);
+  [[nodiscard]] Result<void> follow(Attachment& attachment);
+  [[nodiscard]] static ZipcContext context_of(const Attachment& attachment, std::uint64_t id = 0);
+  /// The role that `attachment` has, in the channel's present memory.
+  [[nodiscard]] Result<Taken> take_where_it_is(const Attachment& attachment);
+  [[nodiscard]] Result<void> fence(Attachment& attachment);
+  /// Waits until the broker has decided whether the channel moves.
+  [[nodiscard]] Result<void> await_move(const Attachment& attachment);
+  [[nodiscard]] Attachment* find(const ZipcContext& context) noexcept;
   [[nodiscard]] Attachment* find(const SegmentId& id, const std::string& name, Role role) noexcept;
   [[nodiscard]] bool holds(const std::string& name, Role role) const noexcept;
 

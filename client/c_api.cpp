@@ -8,6 +8,7 @@
 #include "client/context.h"
 #include "client/hex_dump.h"
 #include "client/last_error.h"
+#include "client/operations.h"
 #include "common/name.h"
 #include "zipc_version.h"
 
@@ -59,7 +60,7 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
     set_last_error(ready.failure());
     return dead_context(role, text, params);
   }
-  const ZipcContext context = make_context(role, text, params, memory, false, id);
+  const ZipcContext context = make_context(role, text, params, memory, 0, id);
   ring_of(context).announce(role);
   return context;
 }
@@ -160,43 +161,43 @@ void zipc_unlink(const char* name) {
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
   if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  return succeeded(ring_of(*sender).send(message, message_size), *sender, message_size);
+  return succeeded(zipc::send(*sender, message, message_size), *sender, message_size);
 }
 
 bool zipc_send_blocking(ZipcContext* sender, const uint8_t* message, size_t message_size, uint16_t timeout_millis) {
   if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  const Error sent = ring_of(*sender).send_blocking(message, message_size, after_millis(timeout_millis));
+  const Error sent = zipc::send(*sender, message, message_size, after_millis(timeout_millis));
   return succeeded(sent, *sender, message_size);
 }
 
 uint8_t* zipc_loan(ZipcContext* sender) {
   if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = ring_of(*sender).loan();
+  const Slot slot = zipc::loan(*sender);
   return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
   if (!require_role(sender, Role::sender)) return false;
-  return succeeded(ring_of(*sender).publish(message_size), *sender, message_size);
+  return succeeded(zipc::publish(*sender, message_size), *sender, message_size);
 }
 
 uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(ring_of(*receiver).receive(), *receiver, message);
+  return deliver(zipc::receive(*receiver), *receiver, message);
 }
 
 uint32_t zipc_receive_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(ring_of(*receiver).receive_blocking(after_millis(timeout_millis)), *receiver, message);
+  return deliver(zipc::receive(*receiver, after_millis(timeout_millis)), *receiver, message);
 }
 
 uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(ring_of(*receiver).peek(), *receiver, message);
+  return deliver(zipc::peek(*receiver), *receiver, message);
 }
 
 bool zipc_pop(ZipcContext* receiver) {
-  return require_role(receiver, Role::receiver) && succeeded(ring_of(*receiver).pop(), *receiver);
+  return require_role(receiver, Role::receiver) && succeeded(zipc::pop(*receiver), *receiver);
 }
 
 bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {

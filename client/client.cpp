@@ -51,9 +51,9 @@ Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
 
-Result<Client> Client::connect(std::string_view socket_path) {
+Result<Client> Client::connect(std::string_view socket_path, std::chrono::milliseconds patience) {
   const auto paths = socket_path.empty() ? broker_sockets() : std::vector{std::string(socket_path)};
-  auto broker = zipc::Connection::open(paths);
+  auto broker = zipc::Connection::open(paths, patience);
   if (!broker) return broker.failure();
   return Client(std::make_unique<Connection>(std::move(*broker)));
 }
@@ -123,7 +123,7 @@ Result<std::vector<Finding>> Client::check(bool repair) {
 }
 
 Result<Watch> Client::watch(std::string_view name) {
-  auto broker = zipc::Connection::open({connection_->socket_path()});
+  auto broker = zipc::Connection::open({connection_->socket_path()}, std::chrono::milliseconds(0));
   if (!broker) return broker.failure();
   protocol::WatchCall call;
   if (!name.empty()) call.name = name;

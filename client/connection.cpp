@@ -7,16 +7,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 namespace zipc {
 namespace {
 
-constexpr int kAnswerTimeoutSeconds = 10;  // the broker answers within microseconds unless it is stopped
+constexpr std::chrono::milliseconds kDefaultTimeout{10'000};
+constexpr std::chrono::milliseconds kLongestTimeout{24 * 3600 * 1000};
+constexpr std::chrono::milliseconds kLookAgain{20};  // for a broker that does not listen yet
 
 #ifdef MSG_NOSIGNAL
 constexpr int kSendFlags = MSG_NOSIGNAL;
@@ -65,13 +70,14 @@ UniqueFd make_socket() {
 }
 
 /// Bounds connect(), send and receive alike; they fail with EAGAIN then.
-void set_timeouts(int fd) {
-  const timeval limit{.tv_sec = kAnswerTimeoutSeconds, .tv_usec = 0};
+void set_timeouts(int fd, std::chrono::milliseconds timeout) {
+  const auto ms = std::max<std::int64_t>(1, timeout.count());  // 0 would be for ever
+  const timeval limit{.tv_sec = static_cast<time_t>(ms / 1000), .tv_usec = static_cast<suseconds_t>(ms % 1000 * 1000)};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
+Result<UniqueFd> connect_to(const std::string& path, std::chrono::milliseconds timeout) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -81,7 +87,7 @@ Result<UniqueFd> connect_to(const std::string& path) {
   std::memcpy(address.sun_path, path.data(), path.size());
   UniqueFd fd = make_socket();
   if (!fd) return socket_failure(errno, path);
-  set_timeouts(fd.get());
+  set_timeouts(fd.get(), timeout);
   int result = 0;
   do {
     result = connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
@@ -116,6 +122,19 @@ Result<BrokerUse> broker_use() {
   return Failure{Error::invalid_argument, "ZIPC_BROKER is '" + value.substr(0, 40) + "'; it must be auto, require or off"};
 }
 
+Result<std::chrono::milliseconds> broker_timeout() {
+  const std::string value = environment("ZIPC_BROKER_TIMEOUT");
+  if (value.empty()) return kDefaultTimeout;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc{} && end == value.data() + value.size() && number >= 0 && number <= kLongestTimeout.count()) {
+    return std::chrono::milliseconds(number);
+  }
+  return Failure{Error::invalid_argument, "ZIPC_BROKER_TIMEOUT is '" + value.substr(0, 40) +
+                                              "'; it must be a number of milliseconds up to " +
+                                              std::to_string(kLongestTimeout.count())};
+}
+
 std::vector<std::string> broker_sockets() {
   std::vector<std::string> paths;
   if (auto path = environment("ZIPC_SOCKET"); !path.empty()) paths.push_back(path);
@@ -128,25 +147,37 @@ std::vector<std::string> broker_sockets() {
   return paths;
 }
 
-Connection::Connection(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)), process_(getpid()) {}
+Connection::Connection(UniqueFd fd, std::string path, std::chrono::milliseconds timeout)
+    : fd_(std::move(fd)), path_(std::move(path)), timeout_(timeout), process_(getpid()) {}
 
 bool Connection::is_ours() const noexcept { return process_ == getpid(); }
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::vector<std::string>& paths) {
-  std::string tried;
-  for (const std::string& path : paths) {
-    auto fd = connect_to(path);
-    if (fd) return std::unique_ptr<Connection>(new Connection(std::move(*fd), path));
-    if (fd.error() != Error::no_broker) return fd.failure();
-    tried += (tried.empty() ? "" : ", ") + path;
+Result<std::unique_ptr<Connection>> Connection::open(const std::vector<std::string>& paths,
+                                                     std::chrono::milliseconds patience) {
+  const auto timeout = broker_timeout();
+  if (!timeout) return timeout.failure();
+  const Deadline deadline = deadline_after(patience);
+  while (true) {
+    std::string tried;
+    for (const std::string& path : paths) {
+      auto fd = connect_to(path, *timeout);
+      if (fd) return std::unique_ptr<Connection>(new Connection(std::move(*fd), path, *timeout));
+      if (fd.error() != Error::no_broker) return fd.failure();
+      tried += (tried.empty() ? "" : ", ") + path;
+    }
+    if (deadline == kNoWait || Clock::now() >= deadline) {
+      const std::string waited = patience.count() > 0 ? " (waited " + std::to_string(patience.count()) + " ms)" : "";
+      return Failure{Error::no_broker, "no broker listens at " + tried + waited};
+    }
+    std::this_thread::sleep_for(kLookAgain);  // no event says that somebody listens at a path
   }
-  return Failure{Error::no_broker, "no broker listens at " + tried};
 }
 
-Result<void> Connection::reconnect() {
-  auto fd = connect_to(path_);
-  if (!fd) return fd.failure();
-  fd_ = std::move(*fd);
+Result<void> Connection::reconnect(Deadline deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+  auto again = open({path_}, std::max(left, std::chrono::milliseconds(0)));
+  if (!again) return again.failure();
+  fd_ = std::move((*again)->fd_);
   process_ = getpid();
   buffer_.clear();
   return {};
@@ -157,24 +188,27 @@ Result<void> Connection::reconnect() {
 Result<protocol::json::object> Connection::call(std::string_view method, protocol::json::object parameters,
                                                 std::vector<UniqueFd>* fds) {
   const std::string message = to_message(protocol::Call{std::string(method), std::move(parameters)});
-  for (bool fresh = false;; fresh = true) {
-    if (!fd_ || !is_ours() || fresh) {
-      if (auto connected = reconnect(); !connected) return connected.failure();
-      fresh = true;
+  const Deadline deadline = Clock::now() + timeout_;
+  while (true) {
+    if (!fd_ || !is_ours()) {
+      if (auto connected = reconnect(deadline); !connected) return connected.failure();
     }
-    const auto sent = send_all(message);
-    // A broker that refuses the connection says why before it closes it, maybe before our call is sent.
-    auto received = sent || sent.error() == Error::no_broker ? receive_message(fds) : Result<std::string>(sent.failure());
-    if (received) {
-      auto reply = protocol::parse_reply(*received);
-      if (!reply) return reply.failure();
-      if (!reply->error.empty()) return from_reply(*reply);
-      return std::move(reply->parameters);
-    }
+    auto reply = exchange(message, fds);
+    if (reply && !reply->error.empty()) return from_reply(*reply);
+    if (reply) return std::move(reply->parameters);
     fd_.reset();  // what else may come over it answers a question nobody asks any more
     if (fds != nullptr) fds->clear();
-    if (received.error() != Error::no_broker || fresh) return received.failure();
+    if (reply.error() != Error::no_broker || Clock::now() >= deadline) return reply.failure();
   }
+}
+
+Result<protocol::Reply> Connection::exchange(std::string_view message, std::vector<UniqueFd>* fds) {
+  const auto sent = send_all(message);
+  // A broker that refuses the connection says why before it closes it, maybe before our call is sent.
+  if (!sent && sent.error() != Error::no_broker) return sent.failure();
+  const auto received = receive_message(fds);
+  if (!received) return received.failure();
+  return protocol::parse_reply(*received);
 }
 
 Result<void> Connection::send_call(std::string_view method, protocol::json::object parameters) {
@@ -260,14 +294,31 @@ Result<Connection*> ProcessConnection::get() {
   if (*use == BrokerUse::off) return nullptr;
   auto paths = broker_sockets();  // each time: a program may choose its broker by changing the environment
   if (connection_ != nullptr && connection_->is_ours() && paths == paths_) return connection_.get();
-  auto opened = Connection::open(paths);
+  const bool was_there = connection_ != nullptr && paths == paths_;
+  const auto timeout = broker_timeout();
+  if (!timeout) return timeout.failure();
+  const bool is_expected = *use == BrokerUse::require || was_there;
+  auto opened = Connection::open(paths, is_expected ? *timeout : std::chrono::milliseconds(0));
   if (!opened) {
+    connection_.reset();
     if (opened.error() == Error::no_broker && *use == BrokerUse::automatic) return nullptr;
     return opened.failure();
   }
   connection_ = std::move(*opened);
   paths_ = std::move(paths);
   return connection_.get();
+}
+
+Result<Connection*> ProcessConnection::get_at(const std::string& path) {
+  for (auto* known : {connection_.get(), other_.get()}) {
+    if (known != nullptr && known->is_ours() && known->socket_path() == path) return known;
+  }
+  const auto timeout = broker_timeout();
+  if (!timeout) return timeout.failure();
+  auto opened = Connection::open({path}, *timeout);
+  if (!opened) return opened.failure();
+  other_ = std::move(*opened);
+  return other_.get();
 }
 
 }  // namespace zipc

@@ -12,6 +12,7 @@
 
 #include "common/protocol.h"
 #include "common/unique_fd.h"
+#include "common/waiting.h"
 
 namespace zipc {
 
@@ -23,14 +24,19 @@ enum class BrokerUse { automatic, require, off };
 /// $ZIPC_SOCKET, the user's socket, the system's socket: those that are defined, in this order.
 [[nodiscard]] std::vector<std::string> broker_sockets();
 
+/// How long to wait for a broker that is expected but does not listen just now, and for its answer: ZIPC_BROKER_TIMEOUT, in
+/// milliseconds; 10 s if it is not set. Error::invalid_argument when it is not a number up to a day.
+[[nodiscard]] Result<std::chrono::milliseconds> broker_timeout();
+
 class Connection {
  public:
-  /// Connects to the first of `paths` where somebody listens. Error::no_broker when nobody does, permission_denied when
-  /// a socket is there that we may not use, timeout, system.
-  [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::vector<std::string>& paths);
+  /// Connects to the first of `paths` where somebody listens; looks again and again for `patience`. Error::no_broker when
+  /// nobody does, permission_denied when a socket is there that we may not use, timeout, system.
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::vector<std::string>& paths,
+                                                                std::chrono::milliseconds patience);
 
-  /// Sends a call and waits for the reply, kAnswerTimeout at most. Descriptors that come with it are appended to `fds`.
-  /// A broker that has gone away in the meantime is connected to again, once. A refusal of the broker is a Failure.
+  /// Sends a call and waits for the reply. Descriptors that come with it are appended to `fds`. A broker that has gone away
+  /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure.
   [[nodiscard]] Result<protocol::json::object> call(std::string_view method, protocol::json::object parameters,
                                                     std::vector<UniqueFd>* fds = nullptr);
 
@@ -48,14 +54,17 @@ class Connection {
   [[nodiscard]] bool is_ours() const noexcept;
 
  private:
-  Connection(UniqueFd fd, std::string path);
-  [[nodiscard]] Result<void> reconnect();
+  Connection(UniqueFd fd, std::string path, std::chrono::milliseconds timeout);
+  [[nodiscard]] Result<void> reconnect(Deadline deadline);
+  /// One exchange. Error::no_broker: the connection has ended.
+  [[nodiscard]] Result<protocol::Reply> exchange(std::string_view message, std::vector<UniqueFd>* fds);
   [[nodiscard]] Result<void> send_all(std::string_view message);
   [[nodiscard]] Result<std::string> receive_message(std::vector<UniqueFd>* fds);
   [[nodiscard]] Result<void> receive_some(std::vector<UniqueFd>* fds);
 
   UniqueFd fd_;
   std::string path_;
+  std::chrono::milliseconds timeout_;
   pid_t process_;
   std::string buffer_;  // received, not consumed yet
 };
@@ -63,8 +72,12 @@ class Connection {
 /// The connection that the C API and Sender::create share: made when first needed; a forked child gets its own.
 class ProcessConnection {
  public:
-  /// Null when ZIPC_BROKER is off, or is auto and nobody listens. Otherwise as Connection::open.
+  /// Null when ZIPC_BROKER is off, or is auto and nobody listens. A broker that must be there (require), or was there for
+  /// this process, is waited for. Otherwise as Connection::open.
   [[nodiscard]] Result<Connection*> get();
+
+  /// A connection to the broker at `path`, which was there: waits for it. Error::no_broker, permission_denied, system.
+  [[nodiscard]] Result<Connection*> get_at(const std::string& path);
 
   /// The connection, if there is one already.
   [[nodiscard]] Connection* current() const noexcept { return connection_.get(); }
@@ -74,7 +87,8 @@ class ProcessConnection {
 
  private:
   std::unique_ptr<Connection> connection_;
-  std::vector<std::string> paths_;  // where it was looked for
+  std::vector<std::string> paths_;     // where it was looked for
+  std::unique_ptr<Connection> other_;  // of get_at()
 };
 
 }  // namespace zipc

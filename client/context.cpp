@@ -26,12 +26,12 @@ ZipcContext dead_context(Role role, std::string_view name, const Params& params)
   return context;
 }
 
-ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, bool has_tripwire,
+ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, std::uint8_t flags,
                          std::uint64_t id) noexcept {
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  context.padding[0] = has_tripwire ? kContextHasTripwire : std::uint8_t{0};
+  context.padding[0] = flags;
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<int32_t*>(bytes + init_flag_offset(params));

@@ -17,12 +17,13 @@ static_assert(offsetof(ZipcParams, message_size) == 0 && offsetof(ZipcParams, qu
 static_assert(offsetof(ZipcContext, queue) == 64 && offsetof(ZipcContext, buffers) == 72);
 static_assert(offsetof(ZipcContext, init_flag) == 80);
 
-/// padding[0], bit 0: the tripwire may be read. A caller's buffer has none.
-inline constexpr std::uint8_t kContextHasTripwire = 1;
+/// Bits of padding[0].
+inline constexpr std::uint8_t kContextHasTripwire = 1;  ///< it may be read; a caller's buffer has none
+inline constexpr std::uint8_t kContextWatchesPeer = 2;  ///< no broker does it
 
 /// A context over mapped memory. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,
-                                       bool has_tripwire, std::uint64_t id = 0) noexcept;
+                                       std::uint8_t flags, std::uint64_t id = 0) noexcept;
 
 /// A context on which every call fails with Error::closed.
 [[nodiscard]] ZipcContext dead_context(Role role, std::string_view name, const Params& params) noexcept;

@@ -4,6 +4,7 @@
 #include "client/attachments.h"
 #include "client/client.h"
 #include "client/context.h"
+#include "client/operations.h"
 
 namespace zipc {
 namespace {
@@ -57,27 +58,27 @@ Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, s
 
 Error Sender::send(std::span<const std::byte> message) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return ring_of(context_).send(message.data(), message.size());
+  return zipc::send(context_, message.data(), message.size());
 }
 
 Error Sender::send_blocking(std::span<const std::byte> message, std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return ring_of(context_).send_blocking(message.data(), message.size(), deadline_after(timeout));
+  return zipc::send(context_, message.data(), message.size(), deadline_after(timeout));
 }
 
 Loaned Sender::loan() noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_message(ring_of(context_).loan());
+  return to_message(zipc::loan(context_));
 }
 
 Loaned Sender::loan_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_message(ring_of(context_).loan_blocking(deadline_after(timeout)));
+  return to_message(zipc::loan(context_, deadline_after(timeout)));
 }
 
 Error Sender::publish(std::size_t size) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return ring_of(context_).publish(size);
+  return zipc::publish(context_, size);
 }
 
 Result<Receiver> Receiver::create(std::string_view name, const Params& params) {
@@ -95,29 +96,27 @@ Result<Receiver> Receiver::over(std::span<std::byte> memory, const Params& param
 
 Received Receiver::receive() noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(ring_of(context_).receive());
+  return to_message(zipc::receive(context_));
 }
 
 Received Receiver::receive_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(ring_of(context_).receive_blocking(deadline_after(timeout)));
+  return to_message(zipc::receive(context_, deadline_after(timeout)));
 }
 
 Received Receiver::peek() noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(ring_of(context_).peek());
+  return to_message(zipc::peek(context_));
 }
 
 Received Receiver::peek_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  Ring ring = ring_of(context_);
-  const Error waited = ring.wait_for_message(deadline_after(timeout));
-  return waited == Error::ok ? to_message(ring.peek()) : MessageOrError(waited);
+  return to_message(zipc::peek(context_, deadline_after(timeout)));
 }
 
 Error Receiver::pop() noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return ring_of(context_).pop();
+  return zipc::pop(context_);
 }
 
 }  // namespace zipc

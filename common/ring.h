@@ -9,6 +9,9 @@
 ///   [message-ready]    tail.store(release) by the sender    -> tail.load(acquire) by the receiver: the slot's bytes are visible
 ///   [slot-free]        head.store(release) by the receiver  -> head.load(acquire) by the sender: the slot may be overwritten
 ///   [sleep-announced]  the fences around the waiting words: waiting.h has the proof
+///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
+///   [moving]           the fence after an index is published -> the broker's fence between kNoticeMoving and its look at the
+///                      indices (move.cpp): either the index was seen there, or the notice is seen here
 ///
 /// *Invariants.*
 ///   1. head == tail is empty, head == tail + 1 (modulo queue_size) is full: at most queue_size - 1 messages wait.
@@ -39,6 +42,11 @@ struct Slot {
   std::uint32_t size = 0;  ///< receiver: length of the message; sender: room for it
 };
 
+/// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again;
+/// these two are no part of the numbering, and never leave the library.
+inline constexpr Error kMoved{-1};            ///< nothing was done
+inline constexpr Error kMovedMeanwhile{-2};   ///< it was done here; final_head and final_tail tell whether it counts there
+
 /// Longest sleep before looking again, beside a peer that is zipc and beside one that is not known to be.
 struct SleepLimits {
   std::chrono::milliseconds beside_zipc;
@@ -60,40 +68,46 @@ class Ring {
        const std::atomic<std::uint8_t>* tripwire) noexcept
       : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire) {}
 
-  /// Copies `size` bytes in and publishes them. Error::ok, full, message_too_large or corrupt; only after ok was anything
-  /// written. Wait-free. Cost: the copy; a system call if the receiver sleeps.
+  /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
+  /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call if
+  /// the receiver sleeps.
   [[nodiscard]] Error send(const void* message, std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = loan();
     if (slot.error != Error::ok) return slot.error;
     if (size != 0) std::memcpy(slot.data, message, size);
-    publish_slot(slot.index, size);
-    return Error::ok;
+    return publish_slot(slot.index, size);
   }
 
-  /// The next free slot, to be written in place; publish() sends it. Loaning again gives the same slot. Error::full, corrupt.
+  /// The next free slot, to be written in place; publish() sends it. Loaning again gives the same slot. Error::full,
+  /// peer_gone (full, and the receiver has gone: told once), corrupt, kMoved.
   [[nodiscard]] Slot loan() noexcept {
     const Slot slot = free_slot();
-    if (slot.error == Error::full) bump(header_->full, 1);
+    if (slot.error == Error::full || slot.error == Error::peer_gone) bump(header_->full, 1);
     return slot;
   }
 
-  /// Sends the first `size` bytes of the slot that loan() gives. Error::ok, full, message_too_large or corrupt.
+  /// Sends the first `size` bytes of the slot that loan() gives. Errors as for send().
   [[nodiscard]] Error publish(std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = free_slot();
-    if (slot.error == Error::ok) publish_slot(slot.index, size);
-    return slot.error;
+    return slot.error == Error::ok ? publish_slot(slot.index, size) : slot.error;
   }
 
-  /// The oldest message, in place; it stays in the queue until pop(). Error::empty, corrupt.
+  /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender has
+  /// gone: told once), corrupt, kMoved.
   [[nodiscard]] Slot peek() noexcept {
+    if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (head >= params_.queue_size) return {.error = Error::corrupt};
     std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     if (tail == head || !is_zipc(header_->sender_features)) {
       tail = header_->tail.load(kOrderObserve);  // [message-ready]
       if (tail != head) refresh_cached_tail(head, tail);
+    }
+    if (tail == head && tells_of_departure(header_->notice_to_receiver)) {
+      tail = header_->tail.load(kOrderObserve);  // [message-ready]: what it sent before it went comes first
+      if (tail == head) return {.error = take_departure(header_->notice_to_receiver, Error::empty)};
     }
     if (tail == head) return {.error = Error::empty};
     if (tail >= params_.queue_size) return {.error = Error::corrupt};
@@ -102,63 +116,117 @@ class Ring {
     return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
   }
 
-  /// Gives the slot of the oldest message back. Error::ok, empty or corrupt. Cost: a system call if the sender sleeps.
+  /// Gives the slot of the oldest message back. Errors as for peek(), and kMovedMeanwhile. Cost: a system call if the sender
+  /// sleeps.
   [[nodiscard]] Error pop() noexcept {
     const Slot slot = peek();
-    if (slot.error == Error::ok) free_slot_of(slot.index);
-    return slot.error;
+    return slot.error == Error::ok ? free_slot_of(slot.index) : slot.error;
   }
 
-  /// peek() and pop() in one; the message stays intact until the next receive(). Error::empty, corrupt.
+  /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with kMovedMeanwhile
+  /// the slot is the message's.
   [[nodiscard]] Slot receive() noexcept {
-    const Slot slot = peek();
-    if (slot.error == Error::ok) free_slot_of(slot.index);
+    Slot slot = peek();
+    if (slot.error == Error::ok) slot.error = free_slot_of(slot.index);
     return slot;
   }
 
-  /// As send(), waiting for space: Error::timeout instead of full. Spins briefly, then sleeps.
-  [[nodiscard]] Error send_blocking(const void* message, std::size_t size, Deadline deadline) noexcept {
-    if (size > params_.message_size) return Error::message_too_large;
-    const Slot slot = loan_blocking(deadline);
-    if (slot.error != Error::ok) return slot.error;
-    if (size != 0) std::memcpy(slot.data, message, size);
-    publish_slot(slot.index, size);
-    return Error::ok;
-  }
-
-  /// As loan(), waiting for space: Error::timeout instead of full.
-  [[nodiscard]] Slot loan_blocking(Deadline deadline) noexcept {
-    const Slot slot = loan();  // counts the full queue once
-    if (slot.error != Error::full) return slot;
-    const Error waited = wait_for_space(deadline);
-    return waited == Error::ok ? free_slot() : Slot{.error = waited};
-  }
-
-  /// As receive(), waiting for a message: Error::timeout instead of empty.
-  [[nodiscard]] Slot receive_blocking(Deadline deadline) noexcept {
-    const Slot slot = receive();
-    if (slot.error != Error::empty) return slot;
-    const Error waited = wait_for_message(deadline);
-    return waited == Error::ok ? receive() : Slot{.error = waited};
-  }
-
-  /// Waits until a message is there: Error::ok, timeout or corrupt. Spins briefly, then sleeps.
+  /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
   [[nodiscard]] Error wait_for_message(Deadline deadline) noexcept {
     return wait_until([this] { return peek().error; }, Error::empty, receiver_sleeps(), header_->sender_features, deadline,
                       kReceiverSleep);
   }
 
-  /// Waits until the queue is not full: Error::ok, timeout or corrupt. Spins briefly, then sleeps.
+  /// Waits until the queue is not full: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
   [[nodiscard]] Error wait_for_space(Deadline deadline) noexcept {
     return wait_until([this] { return free_slot().error; }, Error::full, sender_sleeps(), header_->receiver_features,
                       deadline, kSenderSleep);
   }
 
+  /// What the holder of `role` is told: Notice bits.
+  [[nodiscard]] std::uint32_t notice(Role role) const noexcept { return notice_to(role).load(kOrderObserve); }  // [noticed]
+
+  /// Whether the channel has other memory; otherwise it may get it soon, or stays here, whatever the notice said before.
+  [[nodiscard]] bool has_moved() const noexcept { return (notice(Role::sender) & kNoticeMoved) != 0; }
+
+  /// Whether what the holder of `role` did last before it was told to move counts in the channel's other memory, if it has any.
+  [[nodiscard]] bool was_last_act_carried_over(Role role) const noexcept {
+    if (!has_moved()) return (notice(role) & kNoticeMoving) == 0;
+    const auto index_is_final = [](const std::atomic<std::uint32_t>& index, const std::atomic<std::uint32_t>& final_index) {
+      return index.load(std::memory_order_relaxed) == final_index.load(std::memory_order_relaxed);  // after [noticed]
+    };
+    return role == Role::sender ? index_is_final(header_->tail, header_->final_tail)
+                                : index_is_final(header_->head, header_->final_head);
+  }
+
+  /// Whether the channel's other memory has the message in slot `index`.
+  [[nodiscard]] bool was_carried_over(std::uint32_t index) const noexcept {
+    const auto [first, end] = carried();
+    return distance(first, index) < distance(first, end);
+  }
+
+  /// Whether the receiver's oldest message here is one that the channel's other memory does not have.
+  [[nodiscard]] bool has_uncarried_message() const noexcept {
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // after [noticed]
+    return head != tail && head < params_.queue_size && !was_carried_over(head);
+  }
+
+  /// How many messages the receiver has taken out here that the channel's other memory still has.
+  [[nodiscard]] std::uint32_t received_meanwhile() const noexcept {
+    const auto [first, end] = carried();
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    return head < params_.queue_size ? std::min(distance(first, head), distance(first, end)) : 0;
+  }
+
+  /// The sender's slot that was written when publishing gave `moved`, kMoved or kMovedMeanwhile.
+  [[nodiscard]] const std::byte* unpublished(Error moved) const noexcept {
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    if (tail >= params_.queue_size) return slot_data(0);
+    return slot_data(moved == kMoved ? tail : (tail == 0 ? params_.queue_size : tail) - 1);
+  }
+
+  /// Takes up to `count` messages out, unread. The caller is the receiver, and has not announced itself yet.
+  void skip(std::uint32_t count) noexcept {
+    // Whatever the notice says: if the channel moves on at this moment, received_meanwhile() will tell of it there.
+    const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
+    std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    if (tail >= params_.queue_size || head >= params_.queue_size) return;
+    for (; count != 0 && head != tail; --count, head = after(head)) static_cast<void>(free_slot_of(head));
+  }
+
+  /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.
+  /// Counters and indices start together and advance together, so they are the same modulo queue_size.
+  void repair_counters(Role role) noexcept {
+    auto& counter = role == Role::sender ? header_->sent : header_->received;
+    const std::uint32_t index = (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
+    const std::uint64_t count = counter.load(std::memory_order_relaxed);  // our own counter
+    if (count != 0 && index < params_.queue_size && count % params_.queue_size == after(index)) {
+      counter.store(count - 1, std::memory_order_relaxed);  // our own counter
+    }
+  }
+
+  /// Tells the holder of `role` that its peer has gone; wakes it. `notice`: kNoticePeerGone, and what is known about how.
+  void tell_of_departure(Role role, std::uint32_t notice) noexcept {
+    notice_to(role).fetch_or(notice, std::memory_order_release);  // [noticed]
+    wake_one(notice_to(role));
+  }
+
+  /// The holder of `role` is not told any more that its peer has gone.
+  void forget_departure(Role role) noexcept {
+    notice_to(role).fetch_and(~std::uint32_t{kNoticePeerGone}, std::memory_order_relaxed);  // its holder reads it later
+  }
+
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left.
   void announce(Role role) noexcept {
+    notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(kFeatureAnnouncesSleep, std::memory_order_relaxed);  // the same
     full_fence();
+  }
+
+  [[nodiscard]] bool is_announced(Role role) const noexcept {
+    return features(role).load(std::memory_order_relaxed) != 0;  // its holder takes it back itself, or has died
   }
 
   /// Takes announce() back, so that the peer assumes nothing about who comes next; if it sleeps, it thinks again.
@@ -195,6 +263,7 @@ class Ring {
 
  private:
   [[nodiscard]] Slot free_slot() noexcept {
+    if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size) return {.error = Error::corrupt};
     const std::uint32_t next = after(tail);
@@ -202,12 +271,12 @@ class Ring {
       const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
-      if (head == next) return {.error = Error::full};
+      if (head == next) return {.error = take_departure(header_->notice_to_sender, Error::full)};
     }
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
-  void publish_slot(std::uint32_t index, std::size_t size) noexcept {
+  [[nodiscard]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
     bump(header_->sent, 1);
     bump(header_->bytes_sent, size);
@@ -217,12 +286,40 @@ class Ring {
     }
     header_->tail.store(after(index), kOrderPublish);  // [message-ready]
     wake_if_asleep(receiver_sleeps());
+    return is_elsewhere(header_->notice_to_sender) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
   }
 
-  void free_slot_of(std::uint32_t index) noexcept {
+  [[nodiscard]] Error free_slot_of(std::uint32_t index) noexcept {
     bump(header_->received, 1);
     header_->head.store(after(index), kOrderPublish);  // [slot-free]
     wake_if_asleep(sender_sleeps());
+    return is_elsewhere(header_->notice_to_receiver) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
+  }
+
+  struct Carried {
+    std::uint32_t first;
+    std::uint32_t end;
+  };
+  /// The slots whose messages the channel's other memory has: none if what the header says is impossible.
+  [[nodiscard]] Carried carried() const noexcept {
+    const std::uint32_t first = header_->final_head.load(std::memory_order_relaxed);  // after [noticed]
+    const std::uint32_t end = header_->final_tail.load(std::memory_order_relaxed);    // the same
+    if (first >= params_.queue_size || end >= params_.queue_size) return {0, 0};
+    return {first, end};
+  }
+
+  // A notice stands on the line of its reader, who looks at it for every message.
+  [[nodiscard]] static bool is_elsewhere(const std::atomic<std::uint32_t>& notice) noexcept {
+    return (notice.load(kOrderObserve) & kNoticeElsewhere) != 0;  // [noticed]
+  }
+  [[nodiscard]] static bool tells_of_departure(const std::atomic<std::uint32_t>& notice) noexcept {
+    return (notice.load(kOrderObserve) & kNoticePeerGone) != 0;  // [noticed]
+  }
+  /// Error::peer_gone once for each departure, `otherwise` if there was none.
+  [[nodiscard]] static Error take_departure(std::atomic<std::uint32_t>& notice, Error otherwise) noexcept {
+    if (!tells_of_departure(notice)) return otherwise;
+    notice.fetch_and(~std::uint32_t{kNoticePeerGone}, std::memory_order_relaxed);  // what happened is known by now
+    return Error::peer_gone;
   }
 
   void refresh_cached_tail(std::uint32_t head, std::uint32_t tail) noexcept {
@@ -238,15 +335,16 @@ class Ring {
   struct Handshake {
     std::atomic<std::uint32_t>& index;             ///< of the publisher; the sleeper's futex word
     std::atomic<std::uint32_t>& waiting;           ///< of the sleeper
+    const std::atomic<std::uint32_t>& notice;      ///< to the sleeper
     const std::atomic<std::uint32_t>& features;    ///< of the sleeper
     bool may_sleep_unannounced;                    ///< an existing receiver does; an existing sender never sleeps
   };
 
   [[nodiscard]] Handshake receiver_sleeps() const noexcept {
-    return {header_->tail, header_->waiters, header_->receiver_features, true};
+    return {header_->tail, header_->waiters, header_->notice_to_receiver, header_->receiver_features, true};
   }
   [[nodiscard]] Handshake sender_sleeps() const noexcept {
-    return {header_->head, header_->sender_waiting, header_->sender_features, false};
+    return {header_->head, header_->sender_waiting, header_->notice_to_sender, header_->sender_features, false};
   }
 
   /// P2 and P3 of waiting.h.
@@ -272,7 +370,7 @@ class Ring {
       spin_pause();
       found = look();
     }
-    bool announced = false;
+    std::uint32_t stamp = 0;
     while (found == nothing) {
       const auto now = Clock::now();
       if (now >= deadline) {
@@ -281,16 +379,17 @@ class Ring {
       }
       // What S4 compares the index with must be read before S3: an index that changes later ends the sleep.
       const std::uint32_t seen = side.index.load(std::memory_order_relaxed);  // look() synchronises
-      side.waiting.store(1, kOrderAnnounce);  // [sleep-announced]
-      announced = true;
+      const std::uint32_t noticed = side.notice.load(std::memory_order_relaxed);  // the same
+      if (stamp == 0) stamp = waiting_stamp();
+      side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
       full_fence();
       found = look();
       if (found != nothing) break;
       const auto limit = is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
-      wait_while_equal(side.index, seen, std::min(deadline, deadline_after(limit)));
+      wait_while_unchanged({side.index, seen}, {side.notice, noticed}, std::min(deadline, deadline_after(limit)));
       found = look();
     }
-    if (announced) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
+    if (stamp != 0) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     return found;
   }
 
@@ -316,6 +415,9 @@ class Ring {
   [[nodiscard]] ItemLength* items() const noexcept { return reinterpret_cast<ItemLength*>(header_ + 1); }
   [[nodiscard]] std::atomic<std::uint32_t>& features(Role role) const noexcept {
     return role == Role::sender ? header_->sender_features : header_->receiver_features;
+  }
+  [[nodiscard]] std::atomic<std::uint32_t>& notice_to(Role role) const noexcept {
+    return role == Role::sender ? header_->notice_to_sender : header_->notice_to_receiver;
   }
   [[nodiscard]] std::atomic<std::uint32_t>& waiting_word(Role role) const noexcept {
     return role == Role::sender ? header_->sender_waiting : header_->waiters;

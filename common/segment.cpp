@@ -1,6 +1,7 @@
 #include "common/segment.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 namespace zipc {
 namespace {
@@ -87,7 +89,7 @@ void write_init_flag(void* memory, const Params& p) noexcept {
 void stamp(SegmentHeader& header, const Params& params, const Creator& creator) noexcept {
   header.queue_size.store(params.queue_size, std::memory_order_relaxed);  // published by the mark
   header.message_size.store(params.message_size, std::memory_order_relaxed);
-  header.generation.store(1, std::memory_order_relaxed);
+  header.generation.store(creator.generation, std::memory_order_relaxed);
   header.origin.store(static_cast<std::uint32_t>(creator.origin), std::memory_order_relaxed);
   header.broker_id.store(creator.broker_id, std::memory_order_relaxed);
   header.linger_ms.store(creator.linger_ms, std::memory_order_relaxed);
@@ -120,6 +122,10 @@ Result<Params> set_up_new(const SegmentFile& file, const Params& params, const C
   write_init_flag(mapping->address(), params);
   stamp(mapping->header(), params, creator);
   return params;
+}
+
+bool info_says_existing_peer(const SegmentHeader& header) noexcept {
+  return (header.origin.load(std::memory_order_relaxed) & kOriginExistingPeer) != 0;  // under the set-up lock
 }
 
 /// Whether an existing peer has attached since zipc last did: each sets the file's size to its own.
@@ -219,6 +225,31 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
   }
 }
 
+Result<void> Mapping::make_private(const Params& params, Role role) {
+  // The receiver may have pointers to the slot that it received last and the one that it peeks at, the sender to the one
+  // that it published last and the one that it has on loan.
+  const SegmentHeader& shared = header();
+  const std::uint32_t index = (role == Role::sender ? shared.tail : shared.head).load(std::memory_order_relaxed);  // ours
+  const std::uint32_t next = index < params.queue_size ? index : 0;
+  const std::uint32_t last = (next == 0 ? params.queue_size : next) - 1;
+  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> kept;
+  const auto keep = [&](std::uint64_t offset, std::uint64_t size) {
+    const std::byte* from = static_cast<const std::byte*>(address()) + offset;
+    kept.emplace_back(offset, std::vector<std::byte>(from, from + size));
+  };
+  keep(0, sizeof(SegmentHeader));
+  for (const std::uint32_t slot : {last, next}) {
+    keep(buffers_offset(params) + std::uint64_t{slot} * params.message_size, params.message_size);
+  }
+  if (mmap(address(), size(), PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) {
+    return from_errno(errno, "cannot give up the memory of", "a channel");
+  }
+  for (const auto& [offset, bytes] : kept) {
+    std::memcpy(static_cast<std::byte*>(address()) + offset, bytes.data(), bytes.size());
+  }
+  return {};
+}
+
 std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
 #ifdef __APPLE__
   return nullptr;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace
@@ -269,19 +300,20 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
   }
   const std::uint32_t origin = header.origin.load(std::memory_order_relaxed);  // after [marked]
   info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
+                  .generation = header.generation.load(std::memory_order_relaxed),
                   .broker_id = header.broker_id.load(std::memory_order_relaxed),
                   .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
                   .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
   info.leased_once = (origin & kOriginLeasedOnce) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
   // After [marked] as well; the pids change at any time, and are information only.
-  info.generation = header.generation.load(std::memory_order_relaxed);
   info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));
   info.receiver_pid = static_cast<int>(header.receiver_pid.load(std::memory_order_relaxed));
   return info;
 }
 
-void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid) {
+void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
+                std::optional<std::uint32_t> received_before) {
   SegmentHeader& header = mapping.header();
   auto* tripwire = tripwire_of(mapping.address(), params);
   Ring ring(mapping.address(), params, tripwire);
@@ -291,11 +323,30 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
       .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
   if (tripwire != nullptr) tripwire->store(1, std::memory_order_relaxed);  // before announce(), which ends in a fence
+  if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
+  if (role == Role::receiver) ring.skip(received_before.value_or(0));
+  if (!received_before) ring.forget_departure(role);  // from before its time
   ring.announce(role);
 }
 
+bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role) {
+  // Without waiting, for the caller has better to do. Who enters the role holds this lock.
+  auto lock = try_lock(file.fd.get(), file.name, LockKind::set_up);
+  if (!lock) return false;
+  Ring ring(mapping.address(), params, nullptr);
+  const bool has_gone = ring.is_announced(role) && !is_locked(file.fd.get(), file.name, lock_of(role));
+  if (has_gone) {
+    ring.retract(role);
+    ring.tell_of_departure(other(role), kNoticePeerGone | kNoticeDied);
+  }
+  unlock(file.fd.get(), *lock, LockKind::set_up);
+  return has_gone;
+}
+
 void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept {
-  Ring(mapping.address(), params, nullptr).retract(role);
+  Ring ring(mapping.address(), params, nullptr);
+  ring.retract(role);
+  ring.tell_of_departure(other(role), kNoticePeerGone);
 }
 
 Result<void> set_up_memory(void* memory, const Params& params) {

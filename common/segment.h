@@ -41,6 +41,7 @@ struct SegmentFile {
 /// What a new segment's header says about its maker.
 struct Creator {
   Origin origin = Origin::direct;
+  std::uint32_t generation = 1;
   std::uint32_t broker_id = 0;
   std::uint32_t linger_ms = 0;
   std::uint32_t owner_uid = 0;
@@ -52,7 +53,6 @@ struct SegmentInfo {
   Creator creator;
   bool leased_once = false;         ///< somebody has held a role of it
   bool existing_peer_seen = false;  ///< a peer that takes no lease has attached, and may still be there
-  std::uint32_t generation = 0;
   int sender_pid = 0;
   int receiver_pid = 0;
 };
@@ -85,6 +85,10 @@ class Mapping {
   [[nodiscard]] std::uint64_t size() const noexcept { return region_.get_size(); }
   [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
 
+  /// Puts a private copy of the header, and of the slots that `role` may still have pointers to, in place of the shared
+  /// memory, which is given up, and with it the lock. Pointers stay good; what is written has no effect. Error::out_of_memory.
+  [[nodiscard]] Result<void> make_private(const Params& params, Role role);
+
  private:
   boost::interprocess::mapped_region region_;
 };
@@ -107,10 +111,16 @@ class Mapping {
 [[nodiscard]] Result<SegmentInfo> read_segment_info(const SegmentFile& file);
 
 /// Forgets what holders that are gone have left in the header, then announces a new holder of `role`, and arms the
-/// tripwire. The caller holds the set-up lock and the role's lock. `pid` is what others are told.
-void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid);
+/// tripwire. The caller holds the set-up lock and the role's lock. `pid` is what others are told. `received_before`: the
+/// holder comes from the channel's earlier memory, where it has received so many of the messages that wait here.
+void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
+                std::optional<std::uint32_t> received_before = {});
 
-/// Takes the announcement of `role` back, before the mapping goes.
+/// Finds out whether the holder of `role` has gone without saying so, and then tells its peer, who calls this. Takes the
+/// set-up lock; if it is not free, it finds nothing. Returns whether it told.
+bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role);
+
+/// Takes the announcement of `role` back, before the mapping goes, and tells the peer.
 void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept;
 
 /// Makes caller-owned memory of smallest_segment_size(params) bytes at least ready: a header without the init flag is

@@ -8,11 +8,14 @@
 ///       P1  index = next                  S1  waiting = 1
 ///       P2  fence                         S2  fence                              [sleep-announced]
 ///       P3  if (waiting != 0) wake        S3  if (index != seen) do not sleep
-///                                         S4  futex_wait(index, seen)
+///                                         S4  futex_waitv(index, seen; notice, noticed)
 ///
 /// It is Dekker's handshake: with a full fence at P2 and at S2, P3 and S3 cannot both miss the other's store. If S3 sees
 /// the new index, S does not sleep. If P3 sees the announcement, P wakes: either S is inside S4 and is woken, or it has
 /// not got there and the kernel, which compares index with seen under its own lock, returns at once.
+///
+/// The notice word (layout.h) is a second one to sleep on, for what the peer cannot say itself: that it has died, that the
+/// channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///
 /// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what it
 /// published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the wake-up of
@@ -64,12 +67,28 @@ inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  
 inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 #endif
 
-/// Sleeps until `word` is not `seen`, somebody wakes it, or `deadline` has passed; may return early for no reason.
-/// Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).
-void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept;
+/// A word of shared memory, and what was read there.
+struct Sighting {
+  const std::atomic<std::uint32_t>& word;
+  std::uint32_t seen;
+};
+
+/// Sleeps until either word is not what was seen, somebody wakes one, or `deadline` has passed; may return early for no
+/// reason. Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).
+void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept;
 
 /// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
 void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
+
+/// What a waiting word says: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
+[[nodiscard]] inline std::uint32_t waiting_stamp() noexcept {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
+  return (static_cast<std::uint32_t>(now.count()) & 0x7FFFFFFF) | 1;
+}
+/// For how long the side with this waiting word has been asleep.
+[[nodiscard]] inline std::chrono::milliseconds asleep_since(std::uint32_t stamp) noexcept {
+  return std::chrono::milliseconds((waiting_stamp() - stamp) & 0x7FFFFFFF);
+}
 
 /// A hint to the processor that this is a spinning loop.
 inline void spin_pause() noexcept {

@@ -3,6 +3,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 #include "common/waiting.h"
@@ -17,14 +19,43 @@ timespec to_timespec(Deadline deadline) noexcept {
   return {.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = static_cast<long>(rest.count())};
 }
 
+// Of linux/futex.h since Linux 5.16; the headers may be older than the kernel that we run on.
+struct Waiter {
+  std::uint64_t value;
+  std::uint64_t address;
+  std::uint32_t flags;
+  std::uint32_t reserved;
+};
+constexpr std::uint32_t kFutex32Bits = 2;  // shared between processes, without FUTEX_PRIVATE_FLAG
+constexpr long kFutexWaitv = 449;          // on every architecture
+
+Waiter to_waiter(const Sighting& sighting) noexcept {
+  return {.value = sighting.seen,
+          .address = reinterpret_cast<std::uintptr_t>(&sighting.word),
+          .flags = kFutex32Bits,
+          .reserved = 0};
+}
+
+/// Where one futex at a time is all there is: the notice is looked at ten times a second then.
+void wait_for_index(const Sighting& index, Deadline deadline) noexcept {
+  const timespec until = to_timespec(std::min(deadline, deadline_after(std::chrono::milliseconds(100))));
+  // FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC; FUTEX_WAIT's is relative and drifts when interrupted.
+  syscall(SYS_futex, &index.word, FUTEX_WAIT_BITSET, index.seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
 }  // namespace
 
-// FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC; FUTEX_WAIT's is relative and drifts when interrupted.
-void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept {
-  timespec until{};
-  if (deadline != kForever) until = to_timespec(deadline);
-  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, seen, deadline == kForever ? nullptr : &until, nullptr,
-          FUTEX_BITSET_MATCH_ANY);
+void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept {
+  static std::atomic<bool> has_waitv{true};
+  if (has_waitv.load(std::memory_order_relaxed)) {  // only an optimisation
+    Waiter waiters[] = {to_waiter(index), to_waiter(notice)};
+    timespec until{};
+    if (deadline != kForever) until = to_timespec(deadline);
+    const long result = syscall(kFutexWaitv, waiters, 2, 0, deadline == kForever ? nullptr : &until, CLOCK_MONOTONIC);
+    if (result >= 0 || (errno != ENOSYS && errno != EPERM)) return;  // EPERM: of a container's filter
+    has_waitv.store(false, std::memory_order_relaxed);  // only an optimisation
+  }
+  wait_for_index(index, deadline);
 }
 
 void wake_one(const std::atomic<std::uint32_t>& word) noexcept {

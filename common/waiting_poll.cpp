@@ -6,12 +6,14 @@
 
 namespace zipc {
 
-void wait_while_equal(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) noexcept {
+void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept {
   using std::chrono::microseconds;
   constexpr microseconds kShortest{50};
   constexpr microseconds kLongest{1000};
-  for (microseconds nap = kShortest; word.load(std::memory_order_acquire) == seen;  // [message-ready] or [slot-free]
-       nap = std::min(nap * 2, kLongest)) {
+  const auto is_unchanged = [](const Sighting& sighting) {
+    return sighting.word.load(std::memory_order_acquire) == sighting.seen;  // [message-ready], [slot-free] or [noticed]
+  };
+  for (microseconds nap = kShortest; is_unchanged(index) && is_unchanged(notice); nap = std::min(nap * 2, kLongest)) {
     const auto now = Clock::now();
     if (now >= deadline) return;
     if (deadline == kForever) {

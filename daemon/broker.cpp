@@ -245,7 +245,7 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
   if (const auto deadline = channel.reap_at())
     info.reaped_in_ms = std::max<std::int64_t>(0, milliseconds(*deadline - now));
   if (!look || !look->info) return info;
-  info.generation = look->info->generation;
+  info.generation = look->info->creator.generation;
   info.sent = look->stats.sent;
   info.bytes_sent = look->stats.bytes_sent;
   info.received = look->stats.received;

@@ -32,12 +32,12 @@ std::optional<SegmentInfo> decode(const SegmentHeader& header, std::uint64_t fil
   if (!check_params(info.params) || file_size < smallest_segment_size(info.params)) return std::nullopt;
   const std::uint32_t origin = value(header.origin);
   info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
+                  .generation = value(header.generation),
                   .broker_id = value(header.broker_id),
                   .linger_ms = value(header.linger_ms),
                   .owner_uid = value(header.owner_uid)};
   info.leased_once = (origin & kOriginLeasedOnce) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || file_size < segment_size(info.params);
-  info.generation = value(header.generation);
   info.sender_pid = static_cast<int>(value(header.sender_pid));
   info.receiver_pid = static_cast<int>(value(header.receiver_pid));
   return info;

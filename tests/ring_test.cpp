@@ -34,6 +34,18 @@ class Queue {
 
 std::string text_of(const Slot& slot) { return {reinterpret_cast<const char*>(slot.data), slot.size}; }
 
+/// Waits for a message, and takes it out.
+Slot receive_waiting(Ring ring) {
+  const Error waited = ring.wait_for_message(kForever);
+  return waited == Error::ok ? ring.receive() : Slot{.error = waited};
+}
+
+/// Waits for space, and sends.
+Error send_waiting(Ring ring, const void* message, std::size_t size) {
+  const Error waited = ring.wait_for_space(kForever);
+  return waited == Error::ok ? ring.send(message, size) : waited;
+}
+
 TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
   Queue queue({.queue_size = 4, .message_size = 8});
   Ring ring = queue.ring();
@@ -176,7 +188,6 @@ TEST(Ring, TimesOutByTheMonotonicClockAndNotBefore) {
   EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(30));
   ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
   EXPECT_EQ(queue.ring().wait_for_space(deadline_after(std::chrono::milliseconds(1))), Error::timeout);
-  EXPECT_EQ(queue.ring().send_blocking("x", 1, kNoWait), Error::timeout);
   EXPECT_EQ(queue.header().waiters.load(), 0u) << "who does not sleep says so";
 }
 
@@ -193,16 +204,16 @@ void exchange_asleep(bool announced, int rounds) {
   std::thread echo([&] {
     std::mt19937 random(1);
     for (int i = 0; i < rounds; ++i) {
-      const Slot slot = there.ring().receive_blocking(kForever);
+      const Slot slot = receive_waiting(there.ring());
       for (auto pause = random() % 600; pause > 0; --pause) spin_pause();  // now before, now after the other sleeps
-      ASSERT_EQ(back.ring().send_blocking(slot.data, slot.size, kForever), Error::ok);
+      ASSERT_EQ(send_waiting(back.ring(), slot.data, slot.size), Error::ok);
     }
   });
   std::mt19937 random(2);
   for (int i = 0; i < rounds; ++i) {
-    ASSERT_EQ(there.ring().send_blocking(&i, sizeof i, kForever), Error::ok);
+    ASSERT_EQ(send_waiting(there.ring(), &i, sizeof i), Error::ok);
     for (auto pause = random() % 600; pause > 0; --pause) spin_pause();
-    const Slot slot = back.ring().receive_blocking(kForever);
+    const Slot slot = receive_waiting(back.ring());
     ASSERT_EQ(std::memcmp(slot.data, &i, sizeof i), 0);
   }
   echo.join();
@@ -220,11 +231,11 @@ void stream(const Params& params, std::uint64_t messages) {
     std::vector<std::byte> message(params.message_size);
     for (std::uint64_t i = 0; i < messages; ++i) {
       const auto bytes = make_message(i, 7, message);
-      ASSERT_EQ(queue.ring().send_blocking(bytes.data(), bytes.size(), kForever), Error::ok);
+      ASSERT_EQ(send_waiting(queue.ring(), bytes.data(), bytes.size()), Error::ok);
     }
   });
   for (std::uint64_t i = 0; i < messages; ++i) {
-    const Slot slot = queue.ring().receive_blocking(kForever);
+    const Slot slot = receive_waiting(queue.ring());
     ASSERT_EQ(slot.error, Error::ok);
     ASSERT_TRUE(is_message({slot.data, slot.size}, i, 7, params.message_size)) << "message " << i;
   }
@@ -240,7 +251,7 @@ TEST(RingAsleep, StreamsThroughALargeQueue) { stream({.queue_size = 1024, .messa
 TEST(RingAsleep, WakesASenderThatWaitsForSpaceWhenAMessageIsPopped) {
   Queue queue({.queue_size = 2, .message_size = 8});
   ASSERT_EQ(queue.ring().send("a", 1), Error::ok);
-  std::thread sender([&] { EXPECT_EQ(queue.ring().send_blocking("b", 1, kForever), Error::ok); });
+  std::thread sender([&] { EXPECT_EQ(send_waiting(queue.ring(), "b", 1), Error::ok); });
   while (queue.header().sender_waiting.load() == 0) std::this_thread::yield();  // it has announced its sleep
   ASSERT_EQ(queue.ring().pop(), Error::ok);
   sender.join();

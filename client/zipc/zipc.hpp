@@ -217,8 +217,9 @@ class ZIPC_API Watch {
 class ZIPC_API Client {
  public:
   /// Connects to `socket_path`, or, if that is empty, to the first of $ZIPC_SOCKET, $XDG_RUNTIME_DIR/zipcd.sock and
-  /// /run/zipcd.sock where somebody listens.
-  [[nodiscard]] static Result<Client> connect(std::string_view socket_path = {});
+  /// /run/zipcd.sock where somebody listens; looks again for `patience` while nobody does.
+  [[nodiscard]] static Result<Client> connect(std::string_view socket_path = {},
+                                              std::chrono::milliseconds patience = std::chrono::milliseconds(0));
 
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
