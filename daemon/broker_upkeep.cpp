@@ -38,13 +38,15 @@ void Broker::start(TimePoint now) {
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
   const Creator& creator = look.info->creator;
-  const ChannelSpec spec{.name = name,
-                         .params = look.info->params,
-                         .permissions = permissions_of(look, registry_.policy()),
-                         .linger = linger_from_header(creator.linger_ms)};
+  ChannelSpec spec{.name = name,
+                   .params = look.info->params,
+                   .permissions = permissions_of(look, registry_.policy()),
+                   .linger = linger_from_header(creator.linger_ms)};
+  // What a configuration provided then has the lease_ttl of its entry, if it still has one: see apply().
+  if (creator.origin == Origin::dynamic) spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
   // One that a configuration provided then, and does not now, lingers as if it had just been dropped.
   const bool used = look.info->leased_once || creator.origin == Origin::provisioned;
-  registry_.add(spec, Backing{.id = look.id, .ours = true}, used, now);
+  registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, used, now);
   notice_others(name, look, now);
   log::debug("channel " + name + " taken up");
 }
@@ -116,6 +118,13 @@ void Broker::forget(const std::string& name) {
 }
 
 void Broker::reap(TimePoint now) {
+  for (const auto& [name, role] : registry_.expired(now)) {
+    const Channel* channel = registry_.find(name);
+    if (channel == nullptr) continue;
+    settle(*channel, now);
+    const auto& lease = channel->lease(role);
+    if (lease && lease->expires && *lease->expires <= now) expire(name, role, now);
+  }
   for (const std::string& name : registry_.due(now)) reap_one(name, now);
 }
 
@@ -165,6 +174,7 @@ void Broker::change(const ChannelSpec& spec, TimePoint now) {
               std::to_string(spec.permissions.owner) + ", group " + std::to_string(spec.permissions.group));
   }
   if (before.provisioned && before.linger != spec.linger) log::info("channel " + spec.name + " has another linger now");
+  if (before.lease_ttl != spec.lease_ttl) log::info("channel " + spec.name + " has another lease_ttl now");
 }
 
 void Broker::resize(const ChannelSpec& spec, TimePoint now) {
@@ -203,6 +213,13 @@ void Broker::stop(TimePoint now) {
   }
   log::info(plural(removed, "segment") + " removed, " + plural(registry_.channels().size() - removed, "channel") +
             " left for the next run");
+}
+
+void Broker::expire(const std::string& name, Role role, TimePoint now) {
+  const Lease& lease = *registry_.find(name)->lease(role);
+  log::warning("channel " + name + ": process " + std::to_string(lease.holder.pid) +
+               " has not renewed its lease in time, and is " + std::string(to_string(role)) + " no longer");
+  end(name, role, now);
 }
 
 }  // namespace zipc

@@ -16,6 +16,8 @@
 ///   4. bytes() is the sum of segment_size() over all channels.
 ///   5. A channel that is leased has been used.
 ///   6. A lease that has ended is remembered, kEndedMax of them at most, and none of those is held.
+///   7. A lease has an expiry if and only if its channel has a lease_ttl, and the index of expiries names exactly the
+///      leases that have one.
 #pragma once
 
 #include <array>
@@ -45,6 +47,7 @@ struct Lease {
   LeaseId id{};
   Client holder;
   TimePoint since;
+  std::optional<TimePoint> expires = {};  ///< lease_ttl after it was granted or last renewed; nullopt: never
 };
 
 /// Which file holds a channel's memory.
@@ -141,13 +144,19 @@ class Registry {
   /// same process or the same session got it: Error::lease_not_found.
   [[nodiscard]] Result<std::optional<LeasePlace>> check_release(LeaseId id, const Client& client) const;
 
+  /// Where the lease stands that `client` wants to renew: Error::lease_not_found as for check_release(); fenced if it
+  /// has ended, so that the role may be somebody else's.
+  [[nodiscard]] Result<LeasePlace> check_renew(LeaseId id, const Client& client) const;
+
   /// Whether `client`, who asks to resume a role, may have the lease again: it is the same process, or one of the same
   /// user (a forked child) that outlives the process which got it.
   [[nodiscard]] static bool may_resume(const Lease& lease, const Client& client, bool holder_is_gone) noexcept;
 
   /// The channels whose time has come, the longest due first.
   [[nodiscard]] std::vector<std::string> due(TimePoint now) const;
-  /// When the next one is due; nullopt: none is.
+  /// Where the leases stand that were not renewed in time, the longest overdue first.
+  [[nodiscard]] std::vector<LeasePlace> expired(TimePoint now) const;
+  /// When due() or expired() has something next; nullopt: never, as things stand.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
   /// What `next` would change about the channels.
@@ -165,14 +174,17 @@ class Registry {
   void set_backing(std::string_view name, std::optional<Backing> backing, TimePoint now);
   /// The role is free.
   LeaseId grant(std::string_view name, Role role, const Client& client, TimePoint now);
-  /// `client` takes the place of the lease's holder.
-  void pass_on(std::string_view name, Role role, const Client& client);
+  /// `client` takes the place of the lease's holder, and has the whole lease_ttl before it.
+  void pass_on(std::string_view name, Role role, const Client& client, TimePoint now);
+  /// The role is leased: its holder has the whole lease_ttl before it again.
+  void renew(std::string_view name, Role role, TimePoint now);
   /// The role is leased.
   void end(std::string_view name, Role role, TimePoint now);
   /// An ended lease was given back: another Release of it is an error.
   void forget_ended(LeaseId id);
   void set_existing_peer(std::string_view name, bool there, TimePoint now);
-  /// Another specification for a channel that exists, under the same name.
+  /// Another specification for a channel that exists, under the same name. With another lease_ttl every holder has the
+  /// whole of it before it.
   void configure(const ChannelSpec& spec, TimePoint now);
   /// The configuration provides it no longer: it becomes dynamic, and lingers.
   void withdraw(std::string_view name, TimePoint now);
@@ -190,6 +202,8 @@ class Registry {
   [[nodiscard]] Result<void> check_limits(const ChannelSpec& spec) const;
   [[nodiscard]] std::uint64_t channels_of(uid_t owner) const;
   void end_lease(Channel& channel, Role role);
+  void set_expiry(Lease& lease, std::optional<TimePoint> expires);
+  void renew_lease(Channel& channel, Role role, TimePoint now);
   /// Makes `change` to the channel, and whatever it does to being idle and to the schedule.
   template <class Change>
   void update(Channel& channel, TimePoint now, Change change);
@@ -198,6 +212,7 @@ class Registry {
   Channels channels_;
   std::unordered_map<LeaseId, LeasePlace> places_;        // index: invariant 1
   std::set<std::pair<TimePoint, std::string>> schedule_;  // index: invariant 3
+  std::set<std::pair<TimePoint, LeaseId>> expiries_;      // index: invariant 7
   std::uint64_t bytes_ = 0;                               // sum: invariant 4
   std::deque<Ended> ended_;                               // oldest first
   std::uint64_t next_lease_;
