@@ -258,6 +258,7 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .linger_ms = spec.linger == kLingerForever ? -1 : spec.linger.count(),
                    .bytes = segment_size(spec.params),
                    .generation = 1,
+                   .draining = channel.draining,
                    .lease_ttl_ms = spec.lease_ttl ? spec.lease_ttl->count() : -1,
                    .sender = zipc::describe(channel.lease(Role::sender), now),
                    .receiver = zipc::describe(channel.lease(Role::receiver), now)};

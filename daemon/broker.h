@@ -95,6 +95,8 @@ class Broker {
   void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
   /// Notices who is there without a lease of this broker. True: somebody.
   bool notice_others(const std::string& name, const SegmentLook& look, TimePoint now);
+  /// Notices how many messages wait in the channel, which `look` shows.
+  void note_waiting(const std::string& name, const SegmentLook& look, TimePoint now);
   void reap_one(const std::string& name, TimePoint now);
   void add_provisioned(const ChannelSpec& spec, TimePoint now);
   void change(const ChannelSpec& spec, TimePoint now);

@@ -37,6 +37,7 @@ ChannelState Channel::state() const noexcept {
 
 std::optional<TimePoint> Channel::reap_at() const noexcept {
   if (state() != ChannelState::lingering || spec.linger == kLingerForever) return std::nullopt;
+  if (draining && waiting != 0) return std::nullopt;
   return idle_since + spec.linger;
 }
 
@@ -250,6 +251,7 @@ void Registry::set_backing(std::string_view name, std::optional<Backing> backing
   update(channel, now, [&] {
     for (const Role role : kRoles) end_lease(channel, role);
     channel.existing_peer = false;
+    channel.waiting = 0;
     channel.backing = backing;
   });
 }
@@ -318,12 +320,18 @@ void Registry::set_existing_peer(std::string_view name, bool there, TimePoint no
   update(channel, now, [&] { channel.existing_peer = there; });
 }
 
+void Registry::set_waiting(std::string_view name, std::uint32_t depth, TimePoint now) {
+  Channel& channel = at(name);
+  if (channel.waiting != depth) update(channel, now, [&] { channel.waiting = depth; });
+}
+
 void Registry::configure(const ChannelSpec& spec, TimePoint now) {
   Channel& channel = at(spec.name);
   const bool has_other_ttl = channel.spec.lease_ttl != spec.lease_ttl;
   update(channel, now, [&] {
     bytes_ += segment_size(spec.params) - segment_size(channel.spec.params);
     channel.spec = spec;
+    if (spec.provisioned) channel.draining = false;
   });
   if (!has_other_ttl) return;
   for (const Role role : kRoles) renew_lease(channel, role, now);
@@ -335,6 +343,7 @@ void Registry::withdraw(std::string_view name, TimePoint now) {
     channel.spec.provisioned = false;
     channel.spec.line = 0;
     channel.used = true;
+    channel.draining = true;
   });
 }
 
@@ -365,6 +374,8 @@ std::string Registry::check_invariants() const {
       if (static_cast<std::uint64_t>(lease->id) >= next_lease_) return "a lease of " + name + " has a number to come";
     }
     if (channel.is_leased() && !channel.used) return name + " is leased but counts as never used";
+    if (channel.draining && (channel.spec.provisioned || !channel.used))
+      return name + " is draining although it is provided, or was never used";
     if (const auto deadline = channel.reap_at()) {
       ++scheduled;
       if (!schedule_.contains({*deadline, name})) return name + " is not on the schedule";

@@ -11,13 +11,14 @@
 ///   1. A role of a channel has at most one lease. A lease stands in exactly one role of one channel, and the index of
 ///      leases names exactly that place.
 ///   2. A lease's number is never given twice.
-///   3. A channel is on the schedule if and only if it is dynamic, has been used, is not in use, and lingers for a
-///      finite time; and then at the end of its use plus its linger.
+///   3. A channel is on the schedule if and only if it is not provisioned, has been used, is not in use, lingers for a
+///      finite time, and is not draining with messages in it; and then at the end of its use plus its linger.
 ///   4. bytes() is the sum of segment_size() over all channels.
 ///   5. A channel that is leased has been used.
 ///   6. A lease that has ended is remembered, kEndedMax of them at most, and none of those is held.
 ///   7. A lease has an expiry if and only if its channel has a lease_ttl, and the index of expiries names exactly the
 ///      leases that have one.
+///   8. A channel that is draining is not provisioned, and has been used.
 #pragma once
 
 #include <array>
@@ -62,7 +63,7 @@ struct Backing {
 enum class ChannelState {
   unused,     ///< nobody has held a role of it since it was made, or the configuration provides it
   in_use,     ///< leased, or an existing peer, which takes no lease, has it open
-  lingering,  ///< dynamic, used, and not in use any more: reaped when its linger is over
+  lingering,  ///< used, not in use any more, and not provided: reaped when its linger is over, see reap_at()
 };
 
 [[nodiscard]] constexpr std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role); }
@@ -72,6 +73,8 @@ struct Channel {
   std::optional<Backing> backing;  ///< nullopt: its memory could not be made yet
   bool used = false;           ///< somebody has held a role of it, or the configuration has dropped it: linger applies
   bool existing_peer = false;  ///< an existing peer, which takes no lease, has it open
+  bool draining = false;       ///< the configuration has dropped it: its messages are waited for, unlike others'
+  std::uint32_t waiting = 0;   ///< messages found in it when it was last looked at
   TimePoint idle_since{};      ///< when it was last in use; meaningless while it is
   std::array<std::optional<Lease>, 2> leases;  ///< by index_of()
 
@@ -183,10 +186,12 @@ class Registry {
   /// An ended lease was given back: another Release of it is an error.
   void forget_ended(LeaseId id);
   void set_existing_peer(std::string_view name, bool there, TimePoint now);
-  /// Another specification for a channel that exists, under the same name. With another lease_ttl every holder has the
-  /// whole of it before it.
+  /// So many messages were found waiting in the channel.
+  void set_waiting(std::string_view name, std::uint32_t depth, TimePoint now);
+  /// Another specification for a channel that exists, under the same name. If it is provisioned, it drains no longer.
+  /// With another lease_ttl every holder has the whole of it before it.
   void configure(const ChannelSpec& spec, TimePoint now);
-  /// The configuration provides it no longer: it becomes dynamic, and lingers.
+  /// The configuration provides it no longer: it drains, lingers and goes.
   void withdraw(std::string_view name, TimePoint now);
   /// The rules from now on. The channels stay as they are: see diff().
   void set_policy(Policy policy);

@@ -32,6 +32,8 @@ struct ModelChannel {
   bool provisioned = false;
   bool used = false;
   bool existing_peer = false;
+  bool draining = false;
+  std::uint32_t waiting = 0;
   uid_t owner = 0;
   std::chrono::milliseconds linger{};
   LeaseTtl lease_ttl;
@@ -41,7 +43,9 @@ struct ModelChannel {
   TimePoint renewed[2] = {};  // when the lease was granted, or last renewed
 
   [[nodiscard]] bool in_use() const { return holder[0] != 0 || holder[1] != 0 || existing_peer; }
-  [[nodiscard]] bool reapable() const { return !provisioned && used && !in_use() && linger != kLingerForever; }
+  [[nodiscard]] bool reapable() const {
+    return !provisioned && used && !in_use() && linger != kLingerForever && !(draining && waiting != 0);
+  }
   [[nodiscard]] std::optional<TimePoint> expires(std::size_t role) const {
     if (holder[role] == 0 || !lease_ttl) return std::nullopt;
     return renewed[role] + *lease_ttl;
@@ -66,7 +70,7 @@ class History {
 
   void step() {
     now_ += std::chrono::milliseconds(pick(200));
-    switch (pick(14)) {
+    switch (pick(15)) {
       case 0:
         return create();
       case 1:
@@ -89,6 +93,8 @@ class History {
       case 11:
         return renew();
       case 12:
+        return set_waiting();
+      case 13:
         return pick(2) == 0 ? expire() : pick(50) == 0 ? restart() : void();
       default:
         return pass_on_or_replace();
@@ -138,6 +144,8 @@ class History {
   static void agree(const ModelChannel& m, const Channel& channel) {
     ASSERT_EQ(channel.spec.params, m.params);
     ASSERT_EQ(channel.spec.provisioned, m.provisioned);
+    ASSERT_EQ(channel.draining, m.draining);
+    ASSERT_EQ(channel.waiting, m.waiting);
     ASSERT_EQ(channel.state() == ChannelState::in_use, m.in_use());
     for (const Role role : kRoles) {
       const std::size_t r = index_of(role);
@@ -340,14 +348,17 @@ class History {
     m.existing_peer = false;
     m.idle_since = now_;
     m.provisioned = false;
+    m.draining = before.provisioned || before.draining;
     m.used = before.used || before.provisioned;
-    m.lease_ttl = before.provisioned ? LeaseTtl() : policy_.dynamic.lease_ttl;
+    m.lease_ttl = m.draining ? LeaseTtl() : policy_.dynamic.lease_ttl;
     registry_.add({.name = m.name,
                    .params = m.params,
                    .permissions = {.mode = 0600, .owner = m.owner, .group = 0},
                    .linger = m.linger,
                    .lease_ttl = m.lease_ttl},
-                  Backing{.id = {}, .ours = true}, m.used, now_);
+                  Backing{.id = {}, .ours = true}, before.used, now_);
+    if (m.draining) registry_.withdraw(m.name, now_);
+    registry_.set_waiting(m.name, m.waiting, now_);
     for (const Role role : kRoles) {
       if (const int holder = before.holder[index_of(role)]) grant(m, role, process(holder));
     }
@@ -358,6 +369,7 @@ class History {
   void withdraw(ModelChannel& m) {
     registry_.withdraw(m.name, now_);
     m.provisioned = false;
+    m.draining = true;
     m.used = true;
     m.idle_since = now_;
   }
@@ -391,6 +403,7 @@ class History {
   static void assign(ModelChannel& m, const ChannelSpec& spec, TimePoint now) {
     m.params = spec.params;
     m.provisioned = true;
+    m.draining = false;
     m.owner = spec.permissions.owner;
     m.linger = spec.linger;
     if (m.lease_ttl != spec.lease_ttl) m.renewed[0] = m.renewed[1] = now;
@@ -417,6 +430,13 @@ class History {
     erase(name);
   }
 
+  void set_waiting() {
+    ModelChannel* m = any_channel();
+    if (m == nullptr) return;
+    m->waiting = static_cast<std::uint32_t>(pick(3));
+    registry_.set_waiting(m->name, m->waiting, now_);
+  }
+
   void toggle_existing_peer() {
     ModelChannel* m = any_channel();
     if (m == nullptr) return;
@@ -438,6 +458,7 @@ class History {
       if (m->in_use()) m->idle_since = now_;
       registry_.set_backing(m->name, Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
       m->existing_peer = false;
+      m->waiting = 0;
       m->holder[0] = m->holder[1] = 0;
     }
   }

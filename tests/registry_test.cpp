@@ -78,6 +78,7 @@ using Leases = RegistryTest;
 using Renewal = RegistryTest;
 using Reaping = RegistryTest;
 using Reload = RegistryTest;
+using Draining = RegistryTest;
 using Removal = RegistryTest;
 
 TEST_F(Admission, GivesANewChannelTheSizesAskedForAndTheUserWhoAsked) {
@@ -540,6 +541,79 @@ TEST_F(Reload, LetsALeasedChannelThatIsNoLongerProvidedLingerFromItsEnd) {
   EXPECT_FALSE(registry_.next_deadline());
   now_ += 1h;
   registry_.end("/a", Role::sender, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+}
+
+TEST_F(Draining, IsForWhatTheConfigurationHasDropped) {
+  const Channel& channel = provide(provisioned("/a"));
+  EXPECT_FALSE(channel.draining);
+  registry_.withdraw("/a", now_);
+  EXPECT_TRUE(channel.draining);
+  EXPECT_FALSE(channel.spec.provisioned);
+}
+
+TEST_F(Draining, WaitsForMessagesHoweverLongThatTakes) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  EXPECT_FALSE(registry_.next_deadline());
+  grant("/a", Role::receiver, client(kAlice, 1));
+  now_ += 1h;
+  registry_.end("/a", Role::receiver, now_);
+  registry_.set_waiting("/a", 1, now_);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Draining, LingersFromTheEndOfTheLastLeaseOnceItIsEmpty) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  grant("/a", Role::receiver, client(kAlice, 1));
+  registry_.set_waiting("/a", 0, now_);
+  EXPECT_FALSE(registry_.next_deadline()) << "in use";
+  now_ += 1h;
+  registry_.end("/a", Role::receiver, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+  registry_.set_waiting("/a", 1, now_ + 1s);
+  EXPECT_FALSE(registry_.next_deadline());
+  registry_.set_waiting("/a", 0, now_ + 2s);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+}
+
+TEST_F(Draining, IsNotForChannelsThatClientsHaveMade) {
+  make("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.end("/a", Role::sender, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 10s);
+}
+
+TEST_F(Draining, EndsWhenTheChannelIsProvidedAgain) {
+  const Channel& channel = provide(provisioned("/a"));
+  registry_.withdraw("/a", now_);
+  ChannelSpec moded = channel.spec;
+  moded.permissions.mode = 0666;
+  registry_.configure(moded, now_);
+  EXPECT_TRUE(channel.draining) << "its file was replaced";
+  registry_.configure(provisioned("/a"), now_);
+  EXPECT_FALSE(channel.draining);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Draining, IsCutShortByRemoving) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  EXPECT_TRUE(registry_.check_remove("/a", false, client(kAlice, 1)));
+  EXPECT_TRUE(registry_.check_remove("/a", false, client(0, 1)));
+  EXPECT_EQ(registry_.check_remove("/a", false, client(kBob, 1)).error(), Error::permission_denied);
+}
+
+TEST_F(Draining, KnowsOfNoMessagesInOtherMemory) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  registry_.set_backing("/a", Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
   EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
 }
 

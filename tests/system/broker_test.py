@@ -387,6 +387,73 @@ class Reload(BrokerTest):
         self.assertEqual(run([program("ZIPCD"), "--config", self.config_path, "--check-config"])[0], 3)
 
 
+class Draining(BrokerTest):
+    """PROVISIONED, with five messages in it and nobody who holds it, is taken out of the file."""
+
+    config = CONFIG
+    without = CONFIG.replace(PROVISIONED, SMALL + ".other")
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+        self.peer("send", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: self.channel(PROVISIONED)["sender"] is None, "the lease has ended")
+        self.reload(self.without)
+        eventually(lambda: self.channel(PROVISIONED)["draining"], "the file is in force")
+
+    def reload(self, config):
+        self.write_config(config)
+        self.zipcd.send_signal(signal.SIGHUP)
+
+    def assert_waits(self):
+        channel = self.channel(PROVISIONED)
+        self.assertEqual((channel["draining"], channel["provisioned"], channel["depth"], channel["reaped_in_ms"]),
+                         (True, False, 5, -1))
+
+    def test_lasts_until_the_messages_are_received(self):
+        self.assert_waits()
+        for _ in range(2):
+            self.peer("receive", PROVISIONED, 0, 0, "--count", 0).check()
+            eventually(lambda: self.channel(PROVISIONED)["receiver"] is None, "the lease has ended")
+            self.assert_waits()
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+        self.assertIsNone(self.channel(PROVISIONED))
+
+    def test_lasts_until_they_are_received_by_somebody_who_does_not_ask_the_broker(self):
+        self.env["ZIPC_BROKER"] = "off"
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+
+    def test_lasts_over_restarts(self):
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            self.stop_zipcd(signal_number)
+            self.start_zipcd()
+            self.assert_waits()
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+
+    def test_begins_with_a_restart_on_a_file_that_lacks_the_channel(self):
+        self.reload(CONFIG)
+        eventually(lambda: self.channel(PROVISIONED)["provisioned"], "the file is in force")
+        self.stop_zipcd()
+        self.write_config(self.without)
+        self.start_zipcd()
+        self.assert_waits()
+
+    def test_ends_when_the_channel_is_back_in_the_file(self):
+        self.reload(CONFIG)
+        eventually(lambda: not self.channel(PROVISIONED)["draining"], "the file is in force")
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: self.channel(PROVISIONED)["receiver"] is None, "the lease has ended")
+        self.assertTrue(self.channel(PROVISIONED)["provisioned"])
+        self.assertEqual(self.channel(PROVISIONED)["reaped_in_ms"], -1)
+
+    def test_is_cut_short_on_request(self):
+        self.assertIsNone(self.connect().broker("Remove", name=PROVISIONED)[0])
+        self.assertFalse(os.path.exists(shm_path(PROVISIONED)))
+
+
 class HostileInput(BrokerTest):
     config = CONFIG + "\n"
 
