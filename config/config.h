@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +19,9 @@ namespace zipc {
 
 /// A linger that never ends: the channel stays until it is removed by hand. Any other linger is at most 1000 h.
 inline constexpr std::chrono::milliseconds kLingerForever = std::chrono::milliseconds::max();
+
+/// How long a lease lasts unless it is renewed, from 100 ms to 1000 h; nullopt: as long as its holder.
+using LeaseTtl = std::optional<std::chrono::milliseconds>;
 
 /// Who may open a segment.
 struct Access {
@@ -47,6 +51,7 @@ struct Limits {
 struct ChannelDefaults {
   Params params{.queue_size = 64, .message_size = 4096};
   std::chrono::milliseconds linger = std::chrono::seconds(10);
+  LeaseTtl lease_ttl;
   Access access;
 };
 
@@ -55,6 +60,7 @@ struct DynamicConfig {
   bool allow = true;
   std::vector<std::string> names{"/*"};  ///< patterns for fnmatch(3) without flags; one match suffices
   std::chrono::milliseconds linger = std::chrono::seconds(10);
+  LeaseTtl lease_ttl;
   Access access;  ///< only mode is set: a dynamic channel belongs to the user who asked for it
 };
 
@@ -63,6 +69,7 @@ struct ChannelConfig {
   std::string name;  ///< within check_name()
   Params params;
   std::chrono::milliseconds linger{0};
+  LeaseTtl lease_ttl;
   Access access;
   int line = 0;  ///< where its entry starts in the file, from 1, so that a refusal can say so
 };

@@ -46,6 +46,8 @@ constexpr Key<T> kMessageSize{"message_size", [](Reader& reader, const Field& fi
 template <class T>
 constexpr Key<T> kLinger{"linger", read<&T::linger, parse_linger, T>};
 template <class T>
+constexpr Key<T> kLeaseTtl{"lease_ttl", read<&T::lease_ttl, parse_lease_ttl, T>};
+template <class T>
 constexpr Key<T> kMode{
     "mode", [](Reader& reader, const Field& field, T& out) { reader.scalar(field, parse_mode, out.access.mode); }};
 template <class T>
@@ -76,7 +78,7 @@ constexpr std::array kLimitKeys = {
 };
 
 constexpr std::array kDefaultKeys = {
-    kQueueSize<ChannelDefaults>, kMessageSize<ChannelDefaults>, kLinger<ChannelDefaults>,
+    kQueueSize<ChannelDefaults>, kMessageSize<ChannelDefaults>, kLinger<ChannelDefaults>, kLeaseTtl<ChannelDefaults>,
     kMode<ChannelDefaults>,      kOwner<ChannelDefaults>,       kGroup<ChannelDefaults>,
 };
 
@@ -84,6 +86,7 @@ constexpr std::array kDynamicKeys = {
     Key<DynamicConfig>{"allow", read<&DynamicConfig::allow, parse_flag>},
     Key<DynamicConfig>{"names", read_patterns},
     kLinger<DynamicConfig>,
+    kLeaseTtl<DynamicConfig>,
     kMode<DynamicConfig>,
 };
 
@@ -92,6 +95,7 @@ constexpr std::array kChannelKeys = {
     kQueueSize<ChannelConfig>,
     kMessageSize<ChannelConfig>,
     kLinger<ChannelConfig>,
+    kLeaseTtl<ChannelConfig>,
     kMode<ChannelConfig>,
     kOwner<ChannelConfig>,
     kGroup<ChannelConfig>,
@@ -102,6 +106,7 @@ DraftChannel read_channel(Reader& reader, const Field& field, const ChannelDefau
   DraftChannel draft{.channel = {.name = "",
                                  .params = defaults.params,
                                  .linger = defaults.linger,
+                                 .lease_ttl = defaults.lease_ttl,
                                  .access = defaults.access,
                                  .line = at.line},
                      .at = at,
@@ -126,6 +131,7 @@ constexpr std::array kTopLevelKeys = {
                [](Reader& reader, const Field& field, Draft& out) {
                  reader.mapping(field, kDefaultKeys, out.config.defaults);
                  out.config.dynamic.linger = out.config.defaults.linger;
+                 out.config.dynamic.lease_ttl = out.config.defaults.lease_ttl;
                }},
     Key<Draft>{"dynamic", [](Reader& reader, const Field& field,
                              Draft& out) { reader.mapping(field, kDynamicKeys, out.config.dynamic); }},

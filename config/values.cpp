@@ -16,9 +16,10 @@
 namespace zipc {
 namespace {
 
-constexpr std::size_t kPatternBytesMax = 255;    // a bracket expression for each byte of a name, and some
-constexpr std::uint32_t kIdMax = 0xFFFFFFFE;     // (uid_t)-1 means "no user"
-constexpr std::uint64_t kLingerHoursMax = 1000;  // the segment's header keeps milliseconds in 32 bits
+constexpr std::size_t kPatternBytesMax = 255;            // a bracket expression for each byte of a name, and some
+constexpr std::uint32_t kIdMax = 0xFFFFFFFE;             // (uid_t)-1 means "no user"
+constexpr std::uint64_t kDurationMsMax = 3'600'000'000;  // 1000 h; the segment's header keeps milliseconds in 32 bits
+constexpr std::uint64_t kLeaseTtlMsMin = 100;            // below it, a busy machine alone makes a holder late
 
 Failure expected(const std::string& what, std::string_view found, const std::string& hint = "") {
   return {Error::invalid_argument, "expected " + what + ", not " + quoted(found) + (hint.empty() ? "" : "; " + hint)};
@@ -161,9 +162,20 @@ Result<std::chrono::milliseconds> parse_linger(std::string_view text) {
   if (text == "0") return std::chrono::milliseconds(0);
   const Quantity quantity = split(text);
   const auto ms = in_smallest_unit(quantity, kTimeUnits);
-  if (ms && *ms <= kLingerHoursMax * 3'600'000) return std::chrono::milliseconds(*ms);
+  if (ms && *ms <= kDurationMsMax) return std::chrono::milliseconds(*ms);
   return expected("a duration such as 500ms, 10s, 2min or 1h, at most 1000h, or forever", text,
                   duration_hint(quantity));
+}
+
+Result<std::optional<std::chrono::milliseconds>> parse_lease_ttl(std::string_view text) {
+  using Ttl = std::optional<std::chrono::milliseconds>;
+  if (text == "forever") return Ttl();
+  const Quantity quantity = split(text);
+  const auto ms = in_smallest_unit(quantity, kTimeUnits);
+  if (ms && *ms >= kLeaseTtlMsMin && *ms <= kDurationMsMax) return Ttl(*ms);
+  const bool is_none = ms == 0 || text == "0" || text == "none" || text == "never";
+  return expected("a duration from 100ms to 1000h, such as 30s or 5min, or forever", text,
+                  is_none ? "write forever" : duration_hint(quantity));
 }
 
 Result<std::uint32_t> parse_mode(std::string_view text) {

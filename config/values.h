@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <zipc/error.hpp>
@@ -30,6 +31,9 @@ struct Range {
 
 /// "500ms", "10s", "2min", "1h", "0", "forever"; at most 1000 h.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_linger(std::string_view text);
+
+/// "30s", "5min", "forever" (nullopt); 100 ms to 1000 h.
+[[nodiscard]] Result<std::optional<std::chrono::milliseconds>> parse_lease_ttl(std::string_view text);
 
 /// "0660", "660" or "0o660": octal, 0 to 0777.
 [[nodiscard]] Result<std::uint32_t> parse_mode(std::string_view text);

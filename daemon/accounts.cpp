@@ -67,6 +67,7 @@ Policy resolve(const Config& config, const std::string& file) {
                                                .owner = owner_of(channel.access),
                                                .group = group_of(channel.access)},
                                .linger = channel.linger,
+                               .lease_ttl = channel.lease_ttl,
                                .provisioned = true,
                                .line = channel.line});
   }

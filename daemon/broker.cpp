@@ -28,12 +28,18 @@ Result<std::optional<std::chrono::milliseconds>> linger_of(const protocol::Creat
                                               "; it must be -1 (for ever) or 0 to " + std::to_string(most.count())};
 }
 
+/// In milliseconds; -1: never.
+std::int64_t expires_in(const Lease& lease, TimePoint now) {
+  return lease.expires ? std::max<std::int64_t>(0, milliseconds(*lease.expires - now)) : -1;
+}
+
 std::optional<Holder> describe(const std::optional<Lease>& lease, TimePoint now) {
   if (!lease) return std::nullopt;
   return Holder{.lease = static_cast<std::int64_t>(lease->id),
                 .pid = lease->holder.pid,
                 .uid = lease->holder.uid,
-                .held_ms = milliseconds(now - lease->since)};
+                .held_ms = milliseconds(now - lease->since),
+                .expires_in_ms = expires_in(*lease, now)};
 }
 
 }  // namespace
@@ -73,6 +79,17 @@ Result<void> Broker::release(LeaseId lease, const Client& client, TimePoint now)
   }
   registry_.forget_ended(lease);
   return {};
+}
+
+Result<std::int64_t> Broker::renew(LeaseId lease, const Client& client, TimePoint now) {
+  auto place = registry_.check_renew(lease, client);
+  if (!place) return place.failure();
+  const Channel& channel = *registry_.find(place->name);
+  settle(channel, now);  // a lease whose lock has gone is not to be had back
+  place = registry_.check_renew(lease, client);
+  if (!place) return place.failure();
+  registry_.renew(place->name, place->role, now);
+  return expires_in(*channel.lease(place->role), now);
 }
 
 Result<ChannelInfo> Broker::create(const protocol::CreateCall& call, const Client& client, TimePoint now) {
@@ -162,23 +179,24 @@ Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client&
   const auto look = memory_of(channel, client, now);
   if (!look) return look.failure();
   if (channel.lease(call.role)) {
-    if (is_held(*look, call.name, call.role)) return resume(channel, call, client);
+    if (is_held(*look, call.name, call.role)) return resume(channel, call, client, now);
     end(call.name, call.role, now);
   }
   auto granted = grant(channel, call.role, *look, client, now);
   if (granted.error() != Error::busy) return granted;
   adopt_holder(call.name, call.role, *look, now);  // somebody who did not ask us
-  return resume(channel, call, client);
+  return resume(channel, call, client, now);
 }
 
-Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client) {
+Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client,
+                             TimePoint now) {
   const Lease& lease = *channel.lease(call.role);
   if (!call.resume || !Registry::may_resume(lease, client, process_is_gone(lease.holder.pid))) {
     return role_taken(call.name, call.role, lease.holder.pid);
   }
   auto fd = segments_.open(call.name, channel.backing->id);
   if (!fd) return fd.failure();
-  registry_.pass_on(call.name, call.role, client);
+  registry_.pass_on(call.name, call.role, client, now);
   return Grant{
       .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true};
 }
@@ -240,6 +258,8 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .linger_ms = spec.linger == kLingerForever ? -1 : spec.linger.count(),
                    .bytes = segment_size(spec.params),
                    .generation = 1,
+                   .draining = channel.draining,
+                   .lease_ttl_ms = spec.lease_ttl ? spec.lease_ttl->count() : -1,
                    .sender = zipc::describe(channel.lease(Role::sender), now),
                    .receiver = zipc::describe(channel.lease(Role::receiver), now)};
   if (const auto deadline = channel.reap_at())

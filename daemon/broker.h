@@ -48,6 +48,9 @@ class Broker {
   // Requests. The failures are those that io.zipc.Broker.varlink documents.
   [[nodiscard]] Result<Grant> acquire(const protocol::AcquireCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<void> release(LeaseId lease, const Client& client, TimePoint now);
+  /// Extends a lease by all of its channel's lease_ttl. Returns how many milliseconds it lasts now; -1: as long as its
+  /// holder.
+  [[nodiscard]] Result<std::int64_t> renew(LeaseId lease, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> create(const protocol::CreateCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<void> remove(const protocol::RemoveCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
@@ -58,7 +61,7 @@ class Broker {
   bool look_at(const std::string& name, TimePoint now);
   /// A connection has ended: looks at the leases that were granted over it.
   void hang_up(SessionId session, TimePoint now);
-  /// Removes the channels whose time has come.
+  /// Takes roles away whose leases were not renewed in time, and removes the channels whose time has come.
   void reap(TimePoint now);
   /// When reap() has something to do next.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const { return registry_.next_deadline(); }
@@ -78,7 +81,7 @@ class Broker {
   Result<MadeSegment> make_segment(const ChannelSpec& spec, const Client& client) const;
   Result<void> make_wanted(const protocol::AcquireCall& call, const Client& client, TimePoint now);
   Result<Grant> take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now);
-  Result<Grant> resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client);
+  Result<Grant> resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client, TimePoint now);
   /// Error::busy: somebody has the lock.
   Result<Grant> grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client, TimePoint now);
   Result<SegmentLook> memory_of(const Channel& channel, const Client& client, TimePoint now);
@@ -92,12 +95,16 @@ class Broker {
   void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
   /// Notices who is there without a lease of this broker. True: somebody.
   bool notice_others(const std::string& name, const SegmentLook& look, TimePoint now);
+  /// Notices how many messages wait in the channel, which `look` shows.
+  void note_waiting(const std::string& name, const SegmentLook& look, TimePoint now);
   void reap_one(const std::string& name, TimePoint now);
   void add_provisioned(const ChannelSpec& spec, TimePoint now);
   void change(const ChannelSpec& spec, TimePoint now);
   void resize(const ChannelSpec& spec, TimePoint now);
   /// Why the segment of `channel` cannot be removed; empty: it can.
   [[nodiscard]] std::string kept_because(const Channel& channel, const SegmentLook& look) const;
+  /// The role is leased, and its holder has not renewed the lease in time.
+  void expire(const std::string& name, Role role, TimePoint now);
 
   Segments segments_;
   Registry registry_;

@@ -38,14 +38,17 @@ void Broker::start(TimePoint now) {
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
   const Creator& creator = look.info->creator;
-  const ChannelSpec spec{.name = name,
-                         .params = look.info->params,
-                         .permissions = permissions_of(look, registry_.policy()),
-                         .linger = linger_from_header(creator.linger_ms)};
-  // One that a configuration provided then, and does not now, lingers as if it had just been dropped.
-  const bool used = look.info->leased_once || creator.origin == Origin::provisioned;
-  registry_.add(spec, Backing{.id = look.id, .ours = true}, used, now);
+  ChannelSpec spec{.name = name,
+                   .params = look.info->params,
+                   .permissions = permissions_of(look, registry_.policy()),
+                   .linger = linger_from_header(creator.linger_ms)};
+  // What a configuration provided then has the lease_ttl of its entry, if it still has one: see apply().
+  if (creator.origin == Origin::dynamic) spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
+  registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->leased_once, now);
+  // One that a configuration provided then is as if it had just been dropped, unless apply() takes it over again.
+  if (creator.origin == Origin::provisioned) registry_.withdraw(name, now);
   notice_others(name, look, now);
+  note_waiting(name, look, now);
   log::debug("channel " + name + " taken up");
 }
 
@@ -73,8 +76,22 @@ bool Broker::notice_others(const std::string& name, const SegmentLook& look, Tim
 bool Broker::look_at(const std::string& name, TimePoint now) {
   const Channel* channel = registry_.find(name);
   if (channel == nullptr) return false;
-  settle(*channel, now);
+  const auto look = settle(*channel, now);
+  // Whoever empties it may not have asked us; while its lock is there, we are to look again.
+  if (look && channel->draining) notice_others(name, *look, now);
   return channel->state() == ChannelState::in_use;
+}
+
+void Broker::note_waiting(const std::string& name, const SegmentLook& look, TimePoint now) {
+  registry_.set_waiting(name, look.stats.depth, now);
+  const Channel& channel = *registry_.find(name);
+  if (!channel.draining || channel.state() == ChannelState::in_use) return;
+  // Watched although nobody holds it: its messages may be received by somebody who does not ask us.
+  if (channel.waiting != 0) {
+    liveness_.watch(name, look.fd.get());
+  } else {
+    liveness_.unwatch(name);
+  }
 }
 
 /// Ends what has ended on its own; returns how the segment looks, if it still is the channel's.
@@ -92,7 +109,11 @@ std::optional<SegmentLook> Broker::settle(const Channel& channel, TimePoint now)
     registry_.set_existing_peer(name, false, now);
     if (!channel.is_leased()) liveness_.unwatch(name);
   }
-  if (!is_there) return std::nullopt;
+  if (!is_there) {
+    registry_.set_waiting(name, 0, now);
+    return std::nullopt;
+  }
+  note_waiting(name, *look, now);
   return std::move(*look);
 }
 
@@ -116,6 +137,13 @@ void Broker::forget(const std::string& name) {
 }
 
 void Broker::reap(TimePoint now) {
+  for (const auto& [name, role] : registry_.expired(now)) {
+    const Channel* channel = registry_.find(name);
+    if (channel == nullptr) continue;
+    settle(*channel, now);
+    const auto& lease = channel->lease(role);
+    if (lease && lease->expires && *lease->expires <= now) expire(name, role, now);
+  }
   for (const std::string& name : registry_.due(now)) reap_one(name, now);
 }
 
@@ -123,6 +151,7 @@ void Broker::reap_one(const std::string& name, TimePoint now) {
   const Channel& channel = *registry_.find(name);
   if (const auto look = settle(channel, now); look && channel.backing->ours) {
     if (notice_others(name, *look, now)) return;
+    if (channel.draining && channel.waiting != 0) return;
     if (const auto removed = segments_.remove(name, look->id); !removed) {
       log::warning("channel " + name + " is forgotten, but its segment is not removed: " + removed.failure().message);
     }
@@ -136,7 +165,10 @@ void Broker::apply(Policy next, TimePoint now) {
   registry_.set_policy(std::move(next));
   for (const std::string& name : diff.withdrawn) {
     registry_.withdraw(name, now);
-    log::info("channel " + name + " is no longer provided by the configuration");
+    const Channel& channel = *registry_.find(name);
+    settle(channel, now);
+    log::info("channel " + name + " is no longer provided by the configuration" +
+              (channel.waiting != 0 ? "; it stays for now: " + plural(channel.waiting, "message") + " waiting" : ""));
   }
   for (const ChannelSpec& spec : diff.resized) resize(spec, now);
   for (const ChannelSpec& spec : diff.changed) change(spec, now);
@@ -160,11 +192,13 @@ void Broker::change(const ChannelSpec& spec, TimePoint now) {
   registry_.configure(spec, now);
   if (channel.backing) segments_.describe(spec, channel.backing->id);
   if (!before.provisioned) log::info("channel " + spec.name + " taken over by the configuration");
+  if (channel.state() != ChannelState::in_use) liveness_.unwatch(spec.name);  // it may have been draining
   if (before.permissions != spec.permissions) {
     log::info("channel " + spec.name + " has mode " + octal(spec.permissions.mode) + " now, owner " +
               std::to_string(spec.permissions.owner) + ", group " + std::to_string(spec.permissions.group));
   }
   if (before.provisioned && before.linger != spec.linger) log::info("channel " + spec.name + " has another linger now");
+  if (before.lease_ttl != spec.lease_ttl) log::info("channel " + spec.name + " has another lease_ttl now");
 }
 
 void Broker::resize(const ChannelSpec& spec, TimePoint now) {
@@ -203,6 +237,13 @@ void Broker::stop(TimePoint now) {
   }
   log::info(plural(removed, "segment") + " removed, " + plural(registry_.channels().size() - removed, "channel") +
             " left for the next run");
+}
+
+void Broker::expire(const std::string& name, Role role, TimePoint now) {
+  const Lease& lease = *registry_.find(name)->lease(role);
+  log::warning("channel " + name + ": process " + std::to_string(lease.holder.pid) +
+               " has not renewed its lease in time, and is " + std::string(to_string(role)) + " no longer");
+  end(name, role, now);
 }
 
 }  // namespace zipc

@@ -73,6 +73,7 @@ struct Methods::Method {
 const Methods::Method Methods::kMethods[] = {
     {method::kAcquire, &Methods::acquire},
     {method::kRelease, &Methods::release},
+    {method::kRenew, &Methods::renew},
     {method::kCreate, &Methods::create},
     {method::kRemove, &Methods::remove},
     {method::kList, &Methods::list},
@@ -114,6 +115,13 @@ Answer Methods::release(const protocol::Call& call, const Client& client, TimePo
   if (!wanted) return failed(wanted.failure());
   const auto released = broker_.release(LeaseId{static_cast<std::uint64_t>(wanted->lease)}, client, now);
   return released ? done({}) : failed(released.failure());
+}
+
+Answer Methods::renew(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_renew(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto expires_in_ms = broker_.renew(LeaseId{static_cast<std::uint64_t>(wanted->lease)}, client, now);
+  return expires_in_ms ? done({{"expires_in_ms", *expires_in_ms}}) : failed(expires_in_ms.failure());
 }
 
 Answer Methods::create(const protocol::Call& call, const Client& client, TimePoint now) {

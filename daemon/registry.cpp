@@ -37,6 +37,7 @@ ChannelState Channel::state() const noexcept {
 
 std::optional<TimePoint> Channel::reap_at() const noexcept {
   if (state() != ChannelState::lingering || spec.linger == kLingerForever) return std::nullopt;
+  if (draining && waiting != 0) return std::nullopt;
   return idle_since + spec.linger;
 }
 
@@ -66,7 +67,8 @@ Result<ChannelSpec> Registry::admit(const NewChannel& wanted, const Client& clie
   ChannelSpec spec{.name = wanted.name,
                    .params = wanted.params.value_or(policy_.default_params),
                    .permissions = {.mode = policy_.dynamic.access.mode, .owner = client.uid, .group = client.gid},
-                   .linger = wanted.linger.value_or(policy_.dynamic.linger)};
+                   .linger = wanted.linger.value_or(policy_.dynamic.linger),
+                   .lease_ttl = policy_.dynamic.lease_ttl};
   if (auto valid = check_params(spec.params); !valid) return valid.failure();
   if (auto allowed = check_dynamic_name(wanted.name, policy_); !allowed) return allowed.failure();
   if (auto fits = check_limits(spec); !fits) return fits.failure();
@@ -147,6 +149,14 @@ Result<std::optional<LeasePlace>> Registry::check_release(LeaseId id, const Clie
                                              std::to_string(static_cast<std::uint64_t>(id))};
 }
 
+Result<LeasePlace> Registry::check_renew(LeaseId id, const Client& client) const {
+  const auto place = check_release(id, client);
+  if (!place) return place.failure();
+  if (*place) return **place;
+  return Failure{Error::fenced, "lease " + std::to_string(static_cast<std::uint64_t>(id)) +
+                                    " has ended: its role may be somebody else's by now"};
+}
+
 bool Registry::may_resume(const Lease& lease, const Client& client, bool holder_is_gone) noexcept {
   const bool same_process = lease.holder.pid != 0 && lease.holder.pid == client.pid;
   // After a restart of the broker nobody knows the user of a holder any more, but the kernel knows that the lock is
@@ -164,9 +174,20 @@ std::vector<std::string> Registry::due(TimePoint now) const {
   return names;
 }
 
+std::vector<LeasePlace> Registry::expired(TimePoint now) const {
+  std::vector<LeasePlace> places;
+  for (const auto& [expiry, lease] : expiries_) {
+    if (expiry > now) break;
+    places.push_back(places_.at(lease));
+  }
+  return places;
+}
+
 std::optional<TimePoint> Registry::next_deadline() const {
-  if (schedule_.empty()) return std::nullopt;
-  return schedule_.begin()->first;
+  std::optional<TimePoint> next;
+  if (!schedule_.empty()) next = schedule_.begin()->first;
+  if (!expiries_.empty()) next = std::min(next.value_or(TimePoint::max()), expiries_.begin()->first);
+  return next;
 }
 
 ConfigDiff Registry::diff(const Policy& next) const {
@@ -230,6 +251,7 @@ void Registry::set_backing(std::string_view name, std::optional<Backing> backing
   update(channel, now, [&] {
     for (const Role role : kRoles) end_lease(channel, role);
     channel.existing_peer = false;
+    channel.waiting = 0;
     channel.backing = backing;
   });
 }
@@ -243,13 +265,33 @@ LeaseId Registry::grant(std::string_view name, Role role, const Client& client, 
     channel.used = true;
   });
   places_.emplace(id, LeasePlace{.name = channel.spec.name, .role = role});
+  renew_lease(channel, role, now);
   return id;
 }
 
-void Registry::pass_on(std::string_view name, Role role, const Client& client) {
-  auto& lease = at(name).leases[index_of(role)];
-  assert(lease);
-  lease->holder = client;
+void Registry::pass_on(std::string_view name, Role role, const Client& client, TimePoint now) {
+  Channel& channel = at(name);
+  assert(channel.lease(role));
+  channel.leases[index_of(role)]->holder = client;
+  renew_lease(channel, role, now);
+}
+
+void Registry::renew(std::string_view name, Role role, TimePoint now) {
+  Channel& channel = at(name);
+  assert(channel.lease(role));
+  renew_lease(channel, role, now);
+}
+
+void Registry::renew_lease(Channel& channel, Role role, TimePoint now) {
+  if (auto& lease = channel.leases[index_of(role)]) {
+    set_expiry(*lease, channel.spec.lease_ttl ? std::optional(now + *channel.spec.lease_ttl) : std::nullopt);
+  }
+}
+
+void Registry::set_expiry(Lease& lease, std::optional<TimePoint> expires) {
+  if (lease.expires) expiries_.erase({*lease.expires, lease.id});
+  lease.expires = expires;
+  if (lease.expires) expiries_.emplace(*lease.expires, lease.id);
 }
 
 void Registry::end(std::string_view name, Role role, TimePoint now) {
@@ -263,6 +305,7 @@ void Registry::end_lease(Channel& channel, Role role) {
   auto& lease = channel.leases[index_of(role)];
   if (!lease) return;
   places_.erase(lease->id);
+  set_expiry(*lease, std::nullopt);
   ended_.push_back({.id = lease->id, .pid = lease->holder.pid, .session = lease->holder.session});
   if (ended_.size() > kEndedMax) ended_.pop_front();
   lease.reset();
@@ -277,12 +320,21 @@ void Registry::set_existing_peer(std::string_view name, bool there, TimePoint no
   update(channel, now, [&] { channel.existing_peer = there; });
 }
 
+void Registry::set_waiting(std::string_view name, std::uint32_t depth, TimePoint now) {
+  Channel& channel = at(name);
+  if (channel.waiting != depth) update(channel, now, [&] { channel.waiting = depth; });
+}
+
 void Registry::configure(const ChannelSpec& spec, TimePoint now) {
   Channel& channel = at(spec.name);
+  const bool has_other_ttl = channel.spec.lease_ttl != spec.lease_ttl;
   update(channel, now, [&] {
     bytes_ += segment_size(spec.params) - segment_size(channel.spec.params);
     channel.spec = spec;
+    if (spec.provisioned) channel.draining = false;
   });
+  if (!has_other_ttl) return;
+  for (const Role role : kRoles) renew_lease(channel, role, now);
 }
 
 void Registry::withdraw(std::string_view name, TimePoint now) {
@@ -291,6 +343,7 @@ void Registry::withdraw(std::string_view name, TimePoint now) {
     channel.spec.provisioned = false;
     channel.spec.line = 0;
     channel.used = true;
+    channel.draining = true;
   });
 }
 
@@ -301,6 +354,7 @@ void Registry::set_policy(Policy policy) { policy_ = std::move(policy); }
 std::string Registry::check_invariants() const {
   std::uint64_t bytes = 0;
   std::size_t leases = 0;
+  std::size_t expiring = 0;
   std::size_t scheduled = 0;
   for (const auto& [name, channel] : channels_) {
     if (name != channel.spec.name) return name + " is filed under another name";
@@ -312,15 +366,23 @@ std::string Registry::check_invariants() const {
       const auto place = places_.find(lease->id);
       if (place == places_.end() || place->second != LeasePlace{name, role})
         return "a lease of " + name + " is not in the index";
+      if (lease->expires.has_value() != channel.spec.lease_ttl.has_value())
+        return "a lease of " + name + " expires although it should not, or does not";
+      if (lease->expires && !expiries_.contains({*lease->expires, lease->id}))
+        return "a lease of " + name + " is not in the index of expiries";
+      if (lease->expires) ++expiring;
       if (static_cast<std::uint64_t>(lease->id) >= next_lease_) return "a lease of " + name + " has a number to come";
     }
     if (channel.is_leased() && !channel.used) return name + " is leased but counts as never used";
+    if (channel.draining && (channel.spec.provisioned || !channel.used))
+      return name + " is draining although it is provided, or was never used";
     if (const auto deadline = channel.reap_at()) {
       ++scheduled;
       if (!schedule_.contains({*deadline, name})) return name + " is not on the schedule";
     }
   }
   if (leases != places_.size()) return "the index of leases names places that have none";
+  if (expiring != expiries_.size()) return "the index of expiries names leases that do not expire";
   if (scheduled != schedule_.size()) return "the schedule names channels that are not to be reaped";
   if (bytes != bytes_) return "the bytes do not add up";
   if (ended_.size() > kEndedMax) return "too many ended leases are remembered";

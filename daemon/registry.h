@@ -11,11 +11,14 @@
 ///   1. A role of a channel has at most one lease. A lease stands in exactly one role of one channel, and the index of
 ///      leases names exactly that place.
 ///   2. A lease's number is never given twice.
-///   3. A channel is on the schedule if and only if it is dynamic, has been used, is not in use, and lingers for a
-///      finite time; and then at the end of its use plus its linger.
+///   3. A channel is on the schedule if and only if it is not provisioned, has been used, is not in use, lingers for a
+///      finite time, and is not draining with messages in it; and then at the end of its use plus its linger.
 ///   4. bytes() is the sum of segment_size() over all channels.
 ///   5. A channel that is leased has been used.
 ///   6. A lease that has ended is remembered, kEndedMax of them at most, and none of those is held.
+///   7. A lease has an expiry if and only if its channel has a lease_ttl, and the index of expiries names exactly the
+///      leases that have one.
+///   8. A channel that is draining is not provisioned, and has been used.
 #pragma once
 
 #include <array>
@@ -45,6 +48,7 @@ struct Lease {
   LeaseId id{};
   Client holder;
   TimePoint since;
+  std::optional<TimePoint> expires = {};  ///< lease_ttl after it was granted or last renewed; nullopt: never
 };
 
 /// Which file holds a channel's memory.
@@ -59,7 +63,7 @@ struct Backing {
 enum class ChannelState {
   unused,     ///< nobody has held a role of it since it was made, or the configuration provides it
   in_use,     ///< leased, or an existing peer, which takes no lease, has it open
-  lingering,  ///< dynamic, used, and not in use any more: reaped when its linger is over
+  lingering,  ///< used, not in use any more, and not provided: reaped when its linger is over, see reap_at()
 };
 
 [[nodiscard]] constexpr std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role); }
@@ -69,6 +73,8 @@ struct Channel {
   std::optional<Backing> backing;  ///< nullopt: its memory could not be made yet
   bool used = false;           ///< somebody has held a role of it, or the configuration has dropped it: linger applies
   bool existing_peer = false;  ///< an existing peer, which takes no lease, has it open
+  bool draining = false;       ///< the configuration has dropped it: its messages are waited for, unlike others'
+  std::uint32_t waiting = 0;   ///< messages found in it when it was last looked at
   TimePoint idle_since{};      ///< when it was last in use; meaningless while it is
   std::array<std::optional<Lease>, 2> leases;  ///< by index_of()
 
@@ -90,7 +96,7 @@ struct LeasePlace {
 /// What a new configuration asks for, compared with what there is.
 struct ConfigDiff {
   std::vector<ChannelSpec> added;      ///< no channel of this name
-  std::vector<ChannelSpec> changed;    ///< other permissions or linger, or a dynamic channel becomes provisioned
+  std::vector<ChannelSpec> changed;    ///< other permissions, linger or lease_ttl, or a dynamic channel becomes provisioned
   std::vector<ChannelSpec> resized;    ///< other sizes, and maybe the above
   std::vector<std::string> withdrawn;  ///< provisioned so far, and not any more
 
@@ -141,13 +147,19 @@ class Registry {
   /// same process or the same session got it: Error::lease_not_found.
   [[nodiscard]] Result<std::optional<LeasePlace>> check_release(LeaseId id, const Client& client) const;
 
+  /// Where the lease stands that `client` wants to renew: Error::lease_not_found as for check_release(); fenced if it
+  /// has ended, so that the role may be somebody else's.
+  [[nodiscard]] Result<LeasePlace> check_renew(LeaseId id, const Client& client) const;
+
   /// Whether `client`, who asks to resume a role, may have the lease again: it is the same process, or one of the same
   /// user (a forked child) that outlives the process which got it.
   [[nodiscard]] static bool may_resume(const Lease& lease, const Client& client, bool holder_is_gone) noexcept;
 
   /// The channels whose time has come, the longest due first.
   [[nodiscard]] std::vector<std::string> due(TimePoint now) const;
-  /// When the next one is due; nullopt: none is.
+  /// Where the leases stand that were not renewed in time, the longest overdue first.
+  [[nodiscard]] std::vector<LeasePlace> expired(TimePoint now) const;
+  /// When due() or expired() has something next; nullopt: never, as things stand.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
   /// What `next` would change about the channels.
@@ -165,16 +177,21 @@ class Registry {
   void set_backing(std::string_view name, std::optional<Backing> backing, TimePoint now);
   /// The role is free.
   LeaseId grant(std::string_view name, Role role, const Client& client, TimePoint now);
-  /// `client` takes the place of the lease's holder.
-  void pass_on(std::string_view name, Role role, const Client& client);
+  /// `client` takes the place of the lease's holder, and has the whole lease_ttl before it.
+  void pass_on(std::string_view name, Role role, const Client& client, TimePoint now);
+  /// The role is leased: its holder has the whole lease_ttl before it again.
+  void renew(std::string_view name, Role role, TimePoint now);
   /// The role is leased.
   void end(std::string_view name, Role role, TimePoint now);
   /// An ended lease was given back: another Release of it is an error.
   void forget_ended(LeaseId id);
   void set_existing_peer(std::string_view name, bool there, TimePoint now);
-  /// Another specification for a channel that exists, under the same name.
+  /// So many messages were found waiting in the channel.
+  void set_waiting(std::string_view name, std::uint32_t depth, TimePoint now);
+  /// Another specification for a channel that exists, under the same name. If it is provisioned, it drains no longer.
+  /// With another lease_ttl every holder has the whole of it before it.
   void configure(const ChannelSpec& spec, TimePoint now);
-  /// The configuration provides it no longer: it becomes dynamic, and lingers.
+  /// The configuration provides it no longer: it drains, lingers and goes.
   void withdraw(std::string_view name, TimePoint now);
   /// The rules from now on. The channels stay as they are: see diff().
   void set_policy(Policy policy);
@@ -190,6 +207,8 @@ class Registry {
   [[nodiscard]] Result<void> check_limits(const ChannelSpec& spec) const;
   [[nodiscard]] std::uint64_t channels_of(uid_t owner) const;
   void end_lease(Channel& channel, Role role);
+  void set_expiry(Lease& lease, std::optional<TimePoint> expires);
+  void renew_lease(Channel& channel, Role role, TimePoint now);
   /// Makes `change` to the channel, and whatever it does to being idle and to the schedule.
   template <class Change>
   void update(Channel& channel, TimePoint now, Change change);
@@ -198,6 +217,7 @@ class Registry {
   Channels channels_;
   std::unordered_map<LeaseId, LeasePlace> places_;        // index: invariant 1
   std::set<std::pair<TimePoint, std::string>> schedule_;  // index: invariant 3
+  std::set<std::pair<TimePoint, LeaseId>> expiries_;      // index: invariant 7
   std::uint64_t bytes_ = 0;                               // sum: invariant 4
   std::deque<Ended> ended_;                               // oldest first
   std::uint64_t next_lease_;

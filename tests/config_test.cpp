@@ -82,10 +82,12 @@ TEST(Config, GivesTheDefaultsForAnEmptyFile) {
     EXPECT_EQ(config.limits.channels_per_user, 256u);
     EXPECT_EQ(config.defaults.params, (Params{.queue_size = 64, .message_size = 4096}));
     EXPECT_EQ(config.defaults.linger, 10s);
+    EXPECT_EQ(config.defaults.lease_ttl, std::nullopt);
     EXPECT_EQ(config.defaults.access.mode, 0600u);
     EXPECT_TRUE(config.dynamic.allow);
     EXPECT_EQ(config.dynamic.names, std::vector<std::string>{"/*"});
     EXPECT_EQ(config.dynamic.linger, 10s);
+    EXPECT_EQ(config.dynamic.lease_ttl, std::nullopt);
     EXPECT_EQ(config.dynamic.access.mode, 0600u);
     EXPECT_TRUE(config.channels.empty());
   }
@@ -100,10 +102,10 @@ limits:
   connections: 6
   connections_per_user: 7
   channels_per_user: 8
-defaults: {queue_size: 3, message_size: 9, linger: 2s, mode: 0640, owner: 11, group: 12}
-dynamic: {allow: false, names: [/a*, "/[!b]?"], linger: 3s, mode: 0606}
+defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, mode: 0640, owner: 11, group: 12}
+dynamic: {allow: false, names: [/a*, "/[!b]?"], linger: 3s, lease_ttl: 6s, mode: 0606}
 channels:
-  - {name: /all, queue_size: 4, message_size: 1KiB, linger: forever, mode: 0666, owner: root, group: 0}
+  - {name: /all, queue_size: 4, message_size: 1KiB, linger: forever, lease_ttl: 100ms, mode: 0666, owner: root, group: 0}
   - name: /few
 )");
   EXPECT_EQ(config.socket.path, "/tmp/z.sock");
@@ -118,12 +120,15 @@ channels:
   EXPECT_FALSE(config.dynamic.allow);
   EXPECT_EQ(config.dynamic.names, (std::vector<std::string>{"/a*", "/[!b]?"}));
   EXPECT_EQ(config.dynamic.linger, 3s);
+  EXPECT_EQ(config.defaults.lease_ttl, 5s);
+  EXPECT_EQ(config.dynamic.lease_ttl, 6s);
   EXPECT_EQ(config.dynamic.access.mode, 0606u);
   ASSERT_EQ(config.channels.size(), 2u);
   const ChannelConfig& all = config.channels[0];
   EXPECT_EQ(all.name, "/all");
   EXPECT_EQ(all.params, (Params{.queue_size = 4, .message_size = 1024}));
   EXPECT_EQ(all.linger, kLingerForever);
+  EXPECT_EQ(all.lease_ttl, 100ms);
   EXPECT_EQ(all.access.mode, 0666u);
   EXPECT_EQ(all.access.owner, "root");
   EXPECT_EQ(all.access.group, "0");
@@ -133,15 +138,17 @@ channels:
 TEST(Config, FillsAChannelFromTheDefaultsEvenWhenTheyStandBelowIt) {
   const Config config = good(R"(channels: [{name: /few}]
 dynamic: {mode: 0640}
-defaults: {queue_size: 3, message_size: 9, linger: 2s, mode: 0660, owner: 11, group: 12}
+defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, mode: 0660, owner: 11, group: 12}
 )");
   const ChannelConfig& few = config.channels.at(0);
   EXPECT_EQ(few.params, (Params{.queue_size = 3, .message_size = 9}));
   EXPECT_EQ(few.linger, 2s);
+  EXPECT_EQ(few.lease_ttl, 5s);
   EXPECT_EQ(few.access.mode, 0660u);
   EXPECT_EQ(few.access.owner, "11");
   EXPECT_EQ(few.access.group, "12");
   EXPECT_EQ(config.dynamic.linger, 2s);
+  EXPECT_EQ(config.dynamic.lease_ttl, 5s);
   EXPECT_EQ(config.dynamic.access.mode, 0640u);
 }
 
@@ -161,6 +168,20 @@ TEST(Config, ReadsDurationsWithUnits) {
   for (const auto& [text, duration] : durations) {
     EXPECT_EQ(good("defaults: {linger: " + std::string(text) + "}").defaults.linger, duration) << text;
   }
+}
+
+TEST(Config, ReadsTheTimeToLiveOfLeases) {
+  const std::pair<const char*, LeaseTtl> ttls[] = {
+      {"100ms", 100ms}, {"30s", 30s}, {"5 min", 5min}, {"1000h", 1000h}, {"forever", std::nullopt}};
+  for (const auto& [text, ttl] : ttls) {
+    EXPECT_EQ(good("dynamic: {lease_ttl: " + std::string(text) + "}").dynamic.lease_ttl, ttl) << text;
+  }
+}
+
+TEST(Config, LetsAChannelHaveLeasesWithoutEndAlthoughTheDefaultsHaveATimeToLive) {
+  const Config config = good("defaults: {lease_ttl: 5s}\nchannels: [{name: /a, lease_ttl: forever}, {name: /b}]\n");
+  EXPECT_EQ(config.channels.at(0).lease_ttl, std::nullopt);
+  EXPECT_EQ(config.channels.at(1).lease_ttl, 5s);
 }
 
 TEST(Config, ReadsModesAsOctalHoweverTheyAreWritten) {
@@ -241,6 +262,7 @@ TEST(Config, ShowsTheTrueDefaultsInTheCommentsOfTheDefaultFile) {
   EXPECT_EQ(shown.limits.channels_per_user, config.limits.channels_per_user);
   EXPECT_EQ(shown.defaults.params, config.defaults.params);
   EXPECT_EQ(shown.defaults.linger, config.defaults.linger);
+  EXPECT_EQ(shown.defaults.lease_ttl, config.defaults.lease_ttl);
   EXPECT_EQ(shown.defaults.access.mode, config.defaults.access.mode);
   EXPECT_EQ(shown.dynamic.names, config.dynamic.names);
   EXPECT_EQ(shown.dynamic.access.mode, config.dynamic.access.mode);
@@ -426,6 +448,20 @@ TEST(Config, RefusesDurationsWithoutAUnitAndSaysWhichToWrite) {
   expect_mistake("dynamic: {linger: never}", "1:19", {"or forever, not \"never\""});
   expect_mistake("dynamic: {linger: 1001h}", "1:19", {"at most 1000h"});
   expect_mistake("dynamic: {linger: 18446744073709551615h}", "1:19", {"at most 1000h"});
+}
+
+TEST(Config, RefusesTimesToLiveOfLeasesThatAreTooShortOrTooLong) {
+  const auto refused = [](const std::string& value, const std::string& hint) {
+    expect_mistake("channels:\n  - name: /a\n    lease_ttl: " + value + "\n", "3:16",
+                   {"lease_ttl: expected a duration from 100ms to 1000h, such as 30s or 5min, or forever, not \"" +
+                    value + "\"" + hint});
+  };
+  for (const char* value : {"99ms", "1001h", "-1s", "1.5s", "18446744073709551615h", "soon"}) refused(value, "");
+  for (const char* value : {"0", "0s", "none", "never"}) refused(value, "; write forever");
+  refused("30", "; give a unit: 30s or 30ms");
+  refused("5m", "; write 5min");
+  expect_mistake("dynamic: {lease_tll: 5s}", "1:11", {"in dynamic", "did you mean \"lease_ttl\"?"});
+  expect_mistake("defaults: {lease_ttl: }", "1:12", {"lease_ttl: expected a duration", "not nothing"});
 }
 
 TEST(Config, RefusesModesThatAreNotOctalPermissions) {

@@ -1,5 +1,6 @@
 // Random histories of the registry against a model that is too simple to be wrong: every channel in one list, every
-// question answered by walking through it. After each step all invariants hold, and registry and model agree.
+// question answered by walking through it. After each step all invariants hold, and registry and model agree. Now and
+// then the broker restarts: another registry is told what shared memory and locks would show.
 //
 // ZIPC_MODEL_SEED and ZIPC_MODEL_STEPS in the environment replace the random seed and the number of steps.
 #include <gtest/gtest.h>
@@ -31,14 +32,24 @@ struct ModelChannel {
   bool provisioned = false;
   bool used = false;
   bool existing_peer = false;
+  bool draining = false;
+  std::uint32_t waiting = 0;
   uid_t owner = 0;
   std::chrono::milliseconds linger{};
+  LeaseTtl lease_ttl;
   TimePoint idle_since{};
   int holder[2] = {0, 0};  // process number; 0: free
   LeaseId lease[2] = {};
+  TimePoint renewed[2] = {};  // when the lease was granted, or last renewed
 
   [[nodiscard]] bool in_use() const { return holder[0] != 0 || holder[1] != 0 || existing_peer; }
-  [[nodiscard]] bool reapable() const { return !provisioned && used && !in_use() && linger != kLingerForever; }
+  [[nodiscard]] bool reapable() const {
+    return !provisioned && used && !in_use() && linger != kLingerForever && !(draining && waiting != 0);
+  }
+  [[nodiscard]] std::optional<TimePoint> expires(std::size_t role) const {
+    if (holder[role] == 0 || !lease_ttl) return std::nullopt;
+    return renewed[role] + *lease_ttl;
+  }
 };
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
@@ -59,7 +70,7 @@ class History {
 
   void step() {
     now_ += std::chrono::milliseconds(pick(200));
-    switch (pick(12)) {
+    switch (pick(15)) {
       case 0:
         return create();
       case 1:
@@ -79,6 +90,12 @@ class History {
         return remove();
       case 10:
         return toggle_existing_peer();
+      case 11:
+        return renew();
+      case 12:
+        return set_waiting();
+      case 13:
+        return pick(2) == 0 ? expire() : pick(50) == 0 ? restart() : void();
       default:
         return pass_on_or_replace();
     }
@@ -96,7 +113,11 @@ class History {
       agree(m, *channel);
       bytes += segment_size(m.params);
       leases += static_cast<std::size_t>((m.holder[0] != 0) + (m.holder[1] != 0));
-      if (m.reapable()) deadline = std::min(deadline.value_or(TimePoint::max()), m.idle_since + m.linger);
+      const auto is_due = [&](TimePoint at) { deadline = std::min(deadline.value_or(TimePoint::max()), at); };
+      if (m.reapable()) is_due(m.idle_since + m.linger);
+      for (const Role role : kRoles) {
+        if (const auto expiry = m.expires(index_of(role))) is_due(*expiry);
+      }
     }
     ASSERT_EQ(registry_.bytes(), bytes);
     ASSERT_EQ(registry_.lease_count(), leases);
@@ -107,6 +128,7 @@ class History {
   int pick(int below) { return std::uniform_int_distribution<int>(0, below - 1)(random_); }
   std::string any_name() { return "/" + std::string(1, static_cast<char>('a' + pick(kNames))); }
   Role any_role() { return kRoles[pick(2)]; }
+  LeaseTtl any_ttl() { return pick(3) == 0 ? LeaseTtl() : LeaseTtl(100 + pick(1000)); }
   Client any_process() { return process(1 + pick(kProcesses)); }
   ModelChannel* any_channel() {
     return model_.empty() ? nullptr : &model_[static_cast<std::size_t>(pick(static_cast<int>(model_.size())))];
@@ -122,6 +144,8 @@ class History {
   static void agree(const ModelChannel& m, const Channel& channel) {
     ASSERT_EQ(channel.spec.params, m.params);
     ASSERT_EQ(channel.spec.provisioned, m.provisioned);
+    ASSERT_EQ(channel.draining, m.draining);
+    ASSERT_EQ(channel.waiting, m.waiting);
     ASSERT_EQ(channel.state() == ChannelState::in_use, m.in_use());
     for (const Role role : kRoles) {
       const std::size_t r = index_of(role);
@@ -129,6 +153,7 @@ class History {
       if (m.holder[r] == 0) continue;
       ASSERT_EQ(channel.leases[r]->holder.pid, m.holder[r]);
       ASSERT_EQ(channel.leases[r]->id, m.lease[r]);
+      ASSERT_EQ(channel.leases[r]->expires, m.expires(r));
     }
   }
 
@@ -153,6 +178,7 @@ class History {
     m.params = *wanted.params;
     m.owner = who.uid;
     m.linger = linger;
+    m.lease_ttl = policy_.dynamic.lease_ttl;
     model_.push_back(m);
   }
 
@@ -164,12 +190,17 @@ class History {
     const Channel& channel = *registry_.find(m->name);
     ASSERT_EQ(registry_.check_use(channel, who, m->params).has_value(), who.uid == m->owner);
     if (who.uid != m->owner || m->holder[index_of(role)] != 0) return;
-    const LeaseId lease = registry_.grant(m->name, role, who, now_);
+    grant(*m, role, who);
+  }
+
+  void grant(ModelChannel& m, Role role, const Client& who) {
+    const LeaseId lease = registry_.grant(m.name, role, who, now_);
     ASSERT_GT(lease, last_lease_);
     last_lease_ = lease;
-    m->holder[index_of(role)] = who.pid;
-    m->lease[index_of(role)] = lease;
-    m->used = true;
+    m.holder[index_of(role)] = who.pid;
+    m.lease[index_of(role)] = lease;
+    m.renewed[index_of(role)] = now_;
+    m.used = true;
   }
 
   void end(ModelChannel& m, Role role) {
@@ -191,8 +222,49 @@ class History {
     ASSERT_EQ(*place, (LeasePlace{.name = m->name, .role = role}));
     end(*m, role);
     ASSERT_TRUE(registry_.check_release(lease, who)) << "the kernel was faster than the client";
+    ASSERT_EQ(registry_.check_renew(lease, who).error(), Error::fenced);
     registry_.forget_ended(lease);
     ASSERT_EQ(registry_.check_release(lease, who).error(), Error::lease_not_found);
+    ASSERT_EQ(registry_.check_renew(lease, who).error(), Error::lease_not_found);
+  }
+
+  void renew() {
+    ModelChannel* m = any_channel();
+    const Role role = any_role();
+    if (m == nullptr || m->holder[index_of(role)] == 0) return;
+    const Client who = pick(2) == 0 ? any_process() : process(m->holder[index_of(role)]);
+    const auto place = registry_.check_renew(m->lease[index_of(role)], who);
+    ASSERT_EQ(place.error(), who.pid == m->holder[index_of(role)] ? Error::ok : Error::lease_not_found);
+    if (!place) return;
+    ASSERT_EQ(*place, (LeasePlace{.name = m->name, .role = role}));
+    registry_.renew(m->name, role, now_);
+    m->renewed[index_of(role)] = now_;
+  }
+
+  void expire() {
+    struct Overdue {
+      TimePoint since;
+      LeaseId lease;
+      LeasePlace place;
+    };
+    std::vector<Overdue> expected;
+    for (const ModelChannel& m : model_) {
+      for (const Role role : kRoles) {
+        const auto expires = m.expires(index_of(role));
+        if (expires && *expires <= now_)
+          expected.push_back({*expires, m.lease[index_of(role)], {.name = m.name, .role = role}});
+      }
+    }
+    std::sort(expected.begin(), expected.end(), [](const Overdue& a, const Overdue& b) {
+      return std::pair(a.since, a.lease) < std::pair(b.since, b.lease);
+    });
+    const std::vector<LeasePlace> expired = registry_.expired(now_);
+    ASSERT_EQ(expired.size(), expected.size());
+    for (std::size_t i = 0; i < expired.size(); ++i) {
+      ASSERT_EQ(expired[i], expected[i].place);
+      end(*find(expired[i].name), expired[i].role);
+    }
+    ASSERT_TRUE(registry_.expired(now_).empty());
   }
 
   /// All leases of a process end at once.
@@ -225,34 +297,79 @@ class History {
   }
 
   void reload() {
-    Policy next = policy_;
-    next.channels.clear();
+    policy_.dynamic.lease_ttl = any_ttl();
+    policy_.channels.clear();
     for (int i = 0; i < kNames; ++i) {
       if (pick(3) != 0) continue;
-      next.channels.push_back(
+      policy_.channels.push_back(
           {.name = "/" + std::string(1, static_cast<char>('a' + i)),
            .params = kSizes[pick(2)],
            .permissions = {.mode = 0600, .owner = static_cast<uid_t>(1000 + pick(kUsers)), .group = 0},
            .linger = std::chrono::milliseconds(pick(2000)),
+           .lease_ttl = any_ttl(),
            .provisioned = true,
            .line = 1 + i});
     }
-    const ConfigDiff diff = registry_.diff(next);
-    registry_.set_policy(next);
+    apply();
+  }
+
+  void apply() {
+    const ConfigDiff diff = registry_.diff(policy_);
+    registry_.set_policy(policy_);
     for (const std::string& name : diff.withdrawn) withdraw(*find(name));
     for (const ChannelSpec& spec : diff.resized) resize(spec);
     for (const ChannelSpec& spec : diff.changed) configure(spec);
     for (const ChannelSpec& spec : diff.added) provide(spec);
-    ASSERT_TRUE(std::all_of(next.channels.begin(), next.channels.end(), [&](const ChannelSpec& spec) {
+    ASSERT_TRUE(std::all_of(policy_.channels.begin(), policy_.channels.end(), [&](const ChannelSpec& spec) {
       const ModelChannel* m = find(spec.name);
-      return m != nullptr && m->provisioned && m->linger == spec.linger;
+      return m != nullptr && m->provisioned && m->linger == spec.linger && m->lease_ttl == spec.lease_ttl;
     }));
-    ASSERT_TRUE(registry_.diff(next).added.empty() && registry_.diff(next).withdrawn.empty());
+    ASSERT_TRUE(registry_.diff(policy_).added.empty() && registry_.diff(policy_).withdrawn.empty());
+  }
+
+  /// Another registry takes up what there is: every channel as a dynamic one, whose origin and first use its memory
+  /// shows; every lock as a new lease. Then it applies the configuration.
+  void restart() {
+    const LeaseId first{static_cast<std::uint64_t>(last_lease_) + 1};
+    const std::vector<ModelChannel> before = std::move(model_);
+    model_.clear();
+    registry_ = Registry(policy_, first);
+    for (const ModelChannel& m : before) adopt(m);
+    if (!before.empty()) {
+      const LeaseId old = before.front().lease[0];
+      ASSERT_EQ(registry_.check_release(old, process(before.front().holder[0])).error(), Error::lease_not_found);
+    }
+    apply();
+  }
+
+  void adopt(const ModelChannel& before) {
+    ModelChannel m = before;
+    m.holder[0] = m.holder[1] = 0;
+    m.existing_peer = false;
+    m.idle_since = now_;
+    m.provisioned = false;
+    m.draining = before.provisioned || before.draining;
+    m.used = before.used || before.provisioned;
+    m.lease_ttl = m.draining ? LeaseTtl() : policy_.dynamic.lease_ttl;
+    registry_.add({.name = m.name,
+                   .params = m.params,
+                   .permissions = {.mode = 0600, .owner = m.owner, .group = 0},
+                   .linger = m.linger,
+                   .lease_ttl = m.lease_ttl},
+                  Backing{.id = {}, .ours = true}, before.used, now_);
+    if (m.draining) registry_.withdraw(m.name, now_);
+    registry_.set_waiting(m.name, m.waiting, now_);
+    for (const Role role : kRoles) {
+      if (const int holder = before.holder[index_of(role)]) grant(m, role, process(holder));
+    }
+    if (before.existing_peer) registry_.set_existing_peer(m.name, m.existing_peer = true, now_);
+    model_.push_back(m);
   }
 
   void withdraw(ModelChannel& m) {
     registry_.withdraw(m.name, now_);
     m.provisioned = false;
+    m.draining = true;
     m.used = true;
     m.idle_since = now_;
   }
@@ -275,19 +392,22 @@ class History {
     ModelChannel m;
     m.name = spec.name;
     model_.push_back(m);
-    assign(model_.back(), spec);
+    assign(model_.back(), spec, now_);
   }
 
   void configure(const ChannelSpec& spec) {
     registry_.configure(spec, now_);
-    assign(*find(spec.name), spec);
+    assign(*find(spec.name), spec, now_);
   }
 
-  static void assign(ModelChannel& m, const ChannelSpec& spec) {
+  static void assign(ModelChannel& m, const ChannelSpec& spec, TimePoint now) {
     m.params = spec.params;
     m.provisioned = true;
+    m.draining = false;
     m.owner = spec.permissions.owner;
     m.linger = spec.linger;
+    if (m.lease_ttl != spec.lease_ttl) m.renewed[0] = m.renewed[1] = now;
+    m.lease_ttl = spec.lease_ttl;
   }
 
   void remove() {
@@ -310,6 +430,13 @@ class History {
     erase(name);
   }
 
+  void set_waiting() {
+    ModelChannel* m = any_channel();
+    if (m == nullptr) return;
+    m->waiting = static_cast<std::uint32_t>(pick(3));
+    registry_.set_waiting(m->name, m->waiting, now_);
+  }
+
   void toggle_existing_peer() {
     ModelChannel* m = any_channel();
     if (m == nullptr) return;
@@ -324,12 +451,14 @@ class History {
     const Role role = any_role();
     if (int& holder = m->holder[index_of(role)]; holder != 0) {
       const Client who = any_process();
-      registry_.pass_on(m->name, role, who);
+      registry_.pass_on(m->name, role, who, now_);
       holder = who.pid;
+      m->renewed[index_of(role)] = now_;
     } else if (pick(10) == 0) {
       if (m->in_use()) m->idle_since = now_;
       registry_.set_backing(m->name, Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
       m->existing_peer = false;
+      m->waiting = 0;
       m->holder[0] = m->holder[1] = 0;
     }
   }
@@ -344,7 +473,7 @@ class History {
   }
 
   std::mt19937_64 random_;
-  Policy policy_ = limited();
+  Policy policy_ = limited();  // the configuration now
   Registry registry_{Policy{}, LeaseId{1}};
   std::vector<ModelChannel> model_;
   LeaseId last_lease_{0};
@@ -353,7 +482,7 @@ class History {
 
 TEST(RegistryModel, AgreesWithTheRegistryThroughRandomHistories) {
   const std::uint64_t seed = from_environment("ZIPC_MODEL_SEED", std::random_device()());
-  const std::uint64_t steps = from_environment("ZIPC_MODEL_STEPS", 200'000);
+  const std::uint64_t steps = from_environment("ZIPC_MODEL_STEPS", 400'000);
   std::cout << "ZIPC_MODEL_SEED=" << seed << " ZIPC_MODEL_STEPS=" << steps << std::endl;
   History history(seed);
   for (std::uint64_t i = 0; i < steps; ++i) {

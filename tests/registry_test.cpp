@@ -55,6 +55,15 @@ class RegistryTest : public testing::Test {
   const Channel& provide(const ChannelSpec& spec) {
     return registry_.add(spec, Backing{.id = {}, .ours = true}, false, now_);
   }
+  /// A provisioned channel whose leases last 3 s.
+  const Channel& provide_with_ttl(const std::string& name, LeaseTtl ttl = 3s) {
+    ChannelSpec spec = provisioned(name);
+    spec.lease_ttl = ttl;
+    return provide(spec);
+  }
+  std::optional<TimePoint> expiry(const std::string& name, Role role) {
+    return registry_.find(name)->lease(role)->expires;
+  }
   LeaseId grant(const std::string& name, Role role, const Client& who) {
     return registry_.grant(name, role, who, now_);
   }
@@ -66,8 +75,10 @@ class RegistryTest : public testing::Test {
 using Admission = RegistryTest;
 using Permission = RegistryTest;
 using Leases = RegistryTest;
+using Renewal = RegistryTest;
 using Reaping = RegistryTest;
 using Reload = RegistryTest;
+using Draining = RegistryTest;
 using Removal = RegistryTest;
 
 TEST_F(Admission, GivesANewChannelTheSizesAskedForAndTheUserWhoAsked) {
@@ -84,6 +95,16 @@ TEST_F(Admission, FillsInTheDefaultsOfTheConfiguration) {
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->params, kLarge);
   EXPECT_EQ(spec->linger, 10s);
+  EXPECT_EQ(spec->lease_ttl, std::nullopt);
+}
+
+TEST_F(Admission, GivesTheLeasesOfADynamicChannelTheTimeToLiveOfTheConfiguration) {
+  Policy with_ttl = policy();
+  with_ttl.dynamic.lease_ttl = 3s;
+  registry_.set_policy(with_ttl);
+  make("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  EXPECT_EQ(expiry("/a", Role::sender), now_ + 3s);
 }
 
 TEST_F(Admission, RefusesANameThatExistsEvenWithTheSameSizes) {
@@ -255,7 +276,7 @@ TEST_F(Leases, OfUnknownUsersAreResumedByTheSameProcessOnly) {
 TEST_F(Leases, PassToWhoResumesThem) {
   make("/a");
   const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1));
-  registry_.pass_on("/a", Role::sender, client(kAlice, 2));
+  registry_.pass_on("/a", Role::sender, client(kAlice, 2), now_);
   EXPECT_TRUE(registry_.check_release(lease, client(kAlice, 2)));
   EXPECT_EQ(registry_.find("/a")->lease(Role::sender)->holder.pid, 2);
 }
@@ -266,6 +287,99 @@ TEST_F(Leases, EndWhenTheMemoryIsReplaced) {
   registry_.set_backing("/a", Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
   EXPECT_FALSE(channel.is_leased());
   EXPECT_EQ(registry_.lease_count(), 0u);
+}
+
+TEST_F(Renewal, IsNotNeededWithoutATimeToLive) {
+  make("/a");
+  const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1));
+  EXPECT_EQ(expiry("/a", Role::sender), std::nullopt);
+  EXPECT_TRUE(registry_.check_renew(lease, client(kAlice, 1)));
+  registry_.renew("/a", Role::sender, now_);
+  EXPECT_EQ(expiry("/a", Role::sender), std::nullopt);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Renewal, IsDueATimeToLiveAfterTheLeaseWasGranted) {
+  provide_with_ttl("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  EXPECT_EQ(registry_.next_deadline(), now_ + 3s);
+  EXPECT_TRUE(registry_.expired(now_ + 3s - 1ns).empty());
+  EXPECT_EQ(registry_.expired(now_ + 3s), (std::vector<LeasePlace>{{.name = "/a", .role = Role::sender}}));
+}
+
+TEST_F(Renewal, GivesTheWholeTimeToLiveAgain) {
+  provide_with_ttl("/a");
+  const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1));
+  now_ += 2s;
+  const LeasePlace place{.name = "/a", .role = Role::sender};
+  EXPECT_EQ(*registry_.check_renew(lease, client(kAlice, 1)), place);
+  registry_.renew("/a", Role::sender, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 3s);
+}
+
+TEST_F(Renewal, IsForTheProcessOrTheSessionThatGotTheLease) {
+  provide_with_ttl("/a");
+  const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1, 11));
+  EXPECT_TRUE(registry_.check_renew(lease, client(kAlice, 1, 12)));
+  EXPECT_TRUE(registry_.check_renew(lease, client(kAlice, 2, 11)));
+  EXPECT_EQ(registry_.check_renew(lease, client(kAlice, 2, 12)).error(), Error::lease_not_found);
+  EXPECT_EQ(registry_.check_renew(LeaseId{1}, client(kAlice, 1, 11)).error(), Error::lease_not_found);
+}
+
+TEST_F(Renewal, OfALeaseThatHasEndedIsRefusedAsFenced) {
+  provide_with_ttl("/a");
+  const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1));
+  registry_.end("/a", Role::sender, now_ + 3s);
+  const auto refused = registry_.check_renew(lease, client(kAlice, 1));
+  ASSERT_EQ(refused.error(), Error::fenced);
+  EXPECT_EQ(refused.failure().message, "lease 100 has ended: its role may be somebody else's by now");
+  EXPECT_EQ(registry_.check_renew(lease, client(kAlice, 2)).error(), Error::lease_not_found);
+  registry_.forget_ended(lease);
+  EXPECT_EQ(registry_.check_renew(lease, client(kAlice, 1)).error(), Error::lease_not_found);
+}
+
+TEST_F(Renewal, ComesWithResuming) {
+  provide_with_ttl("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  now_ += 2s;
+  registry_.pass_on("/a", Role::sender, client(kAlice, 1), now_);
+  EXPECT_EQ(expiry("/a", Role::sender), now_ + 3s);
+}
+
+TEST_F(Renewal, ThatDidNotComeShowsTheLongestOverdueFirst) {
+  provide_with_ttl("/a", 3s);
+  provide_with_ttl("/b", 1s);
+  grant("/a", Role::receiver, client(kAlice, 1));
+  grant("/b", Role::sender, client(kAlice, 1));
+  now_ += 1s;
+  grant("/a", Role::sender, client(kAlice, 2));
+  EXPECT_EQ(registry_.expired(now_ + 1h), (std::vector<LeasePlace>{{.name = "/b", .role = Role::sender},
+                                                                   {.name = "/a", .role = Role::receiver},
+                                                                   {.name = "/a", .role = Role::sender}}));
+}
+
+TEST_F(Renewal, IsNotExpectedAfterTheEnd) {
+  provide_with_ttl("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.end("/a", Role::sender, now_);
+  EXPECT_FALSE(registry_.next_deadline());
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.set_backing("/a", Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
+  EXPECT_FALSE(registry_.next_deadline());
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.remove("/a");
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Reaping, AndRenewalShareTheNextDeadline) {
+  make("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.end("/a", Role::sender, now_);
+  provide_with_ttl("/b", 11s);
+  grant("/b", Role::sender, client(kAlice, 1));
+  EXPECT_EQ(registry_.next_deadline(), now_ + 10s);
+  registry_.remove("/a");
+  EXPECT_EQ(registry_.next_deadline(), now_ + 11s);
 }
 
 TEST_F(Reaping, ComesLingerAfterTheLastLeaseEnds) {
@@ -386,6 +500,33 @@ TEST_F(Reload, FindsWhatIsNewChangedResizedAndGone) {
   EXPECT_EQ(diff.withdrawn, std::vector<std::string>{"/gone"});
 }
 
+TEST_F(Reload, FindsAnotherTimeToLive) {
+  provide(provisioned("/a"));
+  Policy next = policy();
+  next.channels = {provisioned("/a")};
+  next.channels[0].lease_ttl = 3s;
+  const ConfigDiff diff = registry_.diff(next);
+  ASSERT_EQ(diff.changed.size(), 1u);
+  EXPECT_EQ(diff.changed[0].lease_ttl, 3s);
+}
+
+TEST_F(Reload, GivesEveryHolderAllOfAnotherTimeToLive) {
+  provide(provisioned("/a"));
+  grant("/a", Role::sender, client(kAlice, 1));
+  grant("/a", Role::receiver, client(kAlice, 2));
+  now_ += 1h;
+  ChannelSpec spec = provisioned("/a");
+  spec.lease_ttl = 3s;
+  registry_.configure(spec, now_);
+  EXPECT_EQ(expiry("/a", Role::sender), now_ + 3s);
+  EXPECT_EQ(expiry("/a", Role::receiver), now_ + 3s);
+  registry_.configure(spec, now_ + 1s);
+  EXPECT_EQ(expiry("/a", Role::sender), now_ + 3s) << "nothing has changed";
+  registry_.configure(provisioned("/a"), now_ + 1s);
+  EXPECT_EQ(expiry("/a", Role::sender), std::nullopt);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
 TEST_F(Reload, LetsAChannelThatIsNoLongerProvidedLingerFromNow) {
   provide(provisioned("/a"));
   now_ += 1h;
@@ -400,6 +541,79 @@ TEST_F(Reload, LetsALeasedChannelThatIsNoLongerProvidedLingerFromItsEnd) {
   EXPECT_FALSE(registry_.next_deadline());
   now_ += 1h;
   registry_.end("/a", Role::sender, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+}
+
+TEST_F(Draining, IsForWhatTheConfigurationHasDropped) {
+  const Channel& channel = provide(provisioned("/a"));
+  EXPECT_FALSE(channel.draining);
+  registry_.withdraw("/a", now_);
+  EXPECT_TRUE(channel.draining);
+  EXPECT_FALSE(channel.spec.provisioned);
+}
+
+TEST_F(Draining, WaitsForMessagesHoweverLongThatTakes) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  EXPECT_FALSE(registry_.next_deadline());
+  grant("/a", Role::receiver, client(kAlice, 1));
+  now_ += 1h;
+  registry_.end("/a", Role::receiver, now_);
+  registry_.set_waiting("/a", 1, now_);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Draining, LingersFromTheEndOfTheLastLeaseOnceItIsEmpty) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  grant("/a", Role::receiver, client(kAlice, 1));
+  registry_.set_waiting("/a", 0, now_);
+  EXPECT_FALSE(registry_.next_deadline()) << "in use";
+  now_ += 1h;
+  registry_.end("/a", Role::receiver, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+  registry_.set_waiting("/a", 1, now_ + 1s);
+  EXPECT_FALSE(registry_.next_deadline());
+  registry_.set_waiting("/a", 0, now_ + 2s);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
+}
+
+TEST_F(Draining, IsNotForChannelsThatClientsHaveMade) {
+  make("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.end("/a", Role::sender, now_);
+  EXPECT_EQ(registry_.next_deadline(), now_ + 10s);
+}
+
+TEST_F(Draining, EndsWhenTheChannelIsProvidedAgain) {
+  const Channel& channel = provide(provisioned("/a"));
+  registry_.withdraw("/a", now_);
+  ChannelSpec moded = channel.spec;
+  moded.permissions.mode = 0666;
+  registry_.configure(moded, now_);
+  EXPECT_TRUE(channel.draining) << "its file was replaced";
+  registry_.configure(provisioned("/a"), now_);
+  EXPECT_FALSE(channel.draining);
+  EXPECT_FALSE(registry_.next_deadline());
+}
+
+TEST_F(Draining, IsCutShortByRemoving) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  EXPECT_TRUE(registry_.check_remove("/a", false, client(kAlice, 1)));
+  EXPECT_TRUE(registry_.check_remove("/a", false, client(0, 1)));
+  EXPECT_EQ(registry_.check_remove("/a", false, client(kBob, 1)).error(), Error::permission_denied);
+}
+
+TEST_F(Draining, KnowsOfNoMessagesInOtherMemory) {
+  provide(provisioned("/a"));
+  registry_.set_waiting("/a", 3, now_);
+  registry_.withdraw("/a", now_);
+  registry_.set_backing("/a", Backing{.id = {.device = 1, .inode = 2}, .ours = true}, now_);
   EXPECT_EQ(registry_.next_deadline(), now_ + 5s);
 }
 

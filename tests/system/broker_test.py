@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import BrokerTest, Varlink, eventually, run, program, shm_path, unique_name
@@ -183,6 +184,90 @@ print(Varlink({self.socket_path!r}).broker("Release", lease={lease['lease']})[0]
         self.assertIsNone(self.connect().broker("Acquire", name=PROVISIONED, role="sender")[0])
 
 
+class Renewal(BrokerTest):
+    SHORT = unique_name("short")
+    LONG = unique_name("long")
+    TTL_S = 0.3
+    config = f"""
+defaults: {{queue_size: 8, message_size: 64, lease_ttl: 1h}}
+channels:
+  - {{name: {SHORT}, lease_ttl: {int(TTL_S * 1000)}ms}}
+  - {{name: {LONG}}}
+  - {{name: {PROVISIONED}, lease_ttl: forever}}
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def acquire(self, client, name, role):
+        error, reply = client.broker("Acquire", name=name, role=role)
+        self.assertIsNone(error, reply)
+        return reply["lease"]
+
+    def test_a_lease_that_is_not_renewed_ends_although_its_holder_lives(self):
+        client = self.connect()
+        lease = self.acquire(client, self.SHORT, "sender")
+        eventually(lambda: self.channel(self.SHORT)["sender"] is None, "the lease has ended")
+        self.assertIn("has not renewed its lease in time", self.log())
+        self.assertEqual(client.broker("Renew", lease=lease)[0], "io.zipc.Broker.Fenced")
+
+    def test_a_lease_outlives_its_time_to_live_as_long_as_it_is_renewed(self):
+        client = self.connect()
+        held_s = 0
+        while held_s < 3 * self.TTL_S:
+            acquired = renewed = time.monotonic()
+            lease = self.acquire(client, self.SHORT, "receiver")
+            while held_s < 3 * self.TTL_S:
+                before, renewed = renewed, time.monotonic()
+                error, reply = client.broker("Renew", lease=lease)
+                if error:  # right only if this program was kept waiting for so long
+                    self.assertGreaterEqual(time.monotonic() - before, self.TTL_S, reply)
+                    client.close_fds()
+                    break
+                held_s = renewed - acquired
+
+    def test_a_renewal_gives_the_whole_time_to_live_again(self):
+        client = self.connect()
+        lease = self.acquire(client, self.LONG, "sender")
+        hour_ms = 3600 * 1000
+        self.assertEqual(self.channel(self.LONG)["lease_ttl_ms"], hour_ms)
+        eventually(lambda: self.channel(self.LONG)["sender"]["expires_in_ms"] < hour_ms, "the time runs")
+        self.assertEqual(client.broker("Renew", lease=lease), (None, {"expires_in_ms": hour_ms}))
+
+    def test_a_renewal_is_for_the_holder_and_needs_its_lock(self):
+        client = self.connect()
+        lease = self.acquire(client, self.LONG, "sender")
+        self.assertEqual(client.broker("Renew", lease=lease + 1)[0], "io.zipc.Broker.LeaseNotFound")
+        client.close_fds()
+        self.assertEqual(client.broker("Renew", lease=lease)[0], "io.zipc.Broker.Fenced")
+        self.assertIsNone(client.broker("Release", lease=lease)[0])
+        self.assertEqual(client.broker("Renew", lease=lease)[0], "io.zipc.Broker.LeaseNotFound")
+
+    def test_a_lease_without_a_time_to_live_needs_no_renewal(self):
+        client = self.connect()
+        lease = self.acquire(client, PROVISIONED, "sender")
+        channel = self.channel(PROVISIONED)
+        self.assertEqual((channel["lease_ttl_ms"], channel["sender"]["expires_in_ms"]), (-1, -1))
+        self.assertEqual(client.broker("Renew", lease=lease), (None, {"expires_in_ms": -1}))
+
+    def test_a_reload_gives_holders_all_of_another_time_to_live(self):
+        client = self.connect()
+        self.acquire(client, self.LONG, "sender")
+        self.write_config(self.config.replace("1h", "2h"))
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: self.channel(self.LONG)["lease_ttl_ms"] == 7200 * 1000, "the file is in force")
+        self.assertGreater(self.channel(self.LONG)["sender"]["expires_in_ms"], 3600 * 1000)
+
+    def test_an_adopted_lease_has_a_time_to_live_too(self):
+        sender = self.peer("send", self.SHORT, 0, 0, "--count", 0, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
+        eventually(lambda: self.channel(self.SHORT)["sender"] is None, "the lease has ended")
+        sender.check()
+
+
 class Restart(BrokerTest):
     config = CONFIG
 
@@ -300,6 +385,73 @@ class Reload(BrokerTest):
         self.assertIn(f"{self.config_path}:1:1:", err)
         self.assertIn("channels", err)
         self.assertEqual(run([program("ZIPCD"), "--config", self.config_path, "--check-config"])[0], 3)
+
+
+class Draining(BrokerTest):
+    """PROVISIONED, with five messages in it and nobody who holds it, is taken out of the file."""
+
+    config = CONFIG
+    without = CONFIG.replace(PROVISIONED, SMALL + ".other")
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+        self.peer("send", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: self.channel(PROVISIONED)["sender"] is None, "the lease has ended")
+        self.reload(self.without)
+        eventually(lambda: self.channel(PROVISIONED)["draining"], "the file is in force")
+
+    def reload(self, config):
+        self.write_config(config)
+        self.zipcd.send_signal(signal.SIGHUP)
+
+    def assert_waits(self):
+        channel = self.channel(PROVISIONED)
+        self.assertEqual((channel["draining"], channel["provisioned"], channel["depth"], channel["reaped_in_ms"]),
+                         (True, False, 5, -1))
+
+    def test_lasts_until_the_messages_are_received(self):
+        self.assert_waits()
+        for _ in range(2):
+            self.peer("receive", PROVISIONED, 0, 0, "--count", 0).check()
+            eventually(lambda: self.channel(PROVISIONED)["receiver"] is None, "the lease has ended")
+            self.assert_waits()
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+        self.assertIsNone(self.channel(PROVISIONED))
+
+    def test_lasts_until_they_are_received_by_somebody_who_does_not_ask_the_broker(self):
+        self.env["ZIPC_BROKER"] = "off"
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+
+    def test_lasts_over_restarts(self):
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            self.stop_zipcd(signal_number)
+            self.start_zipcd()
+            self.assert_waits()
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: not os.path.exists(shm_path(PROVISIONED)), "it is reaped")
+
+    def test_begins_with_a_restart_on_a_file_that_lacks_the_channel(self):
+        self.reload(CONFIG)
+        eventually(lambda: self.channel(PROVISIONED)["provisioned"], "the file is in force")
+        self.stop_zipcd()
+        self.write_config(self.without)
+        self.start_zipcd()
+        self.assert_waits()
+
+    def test_ends_when_the_channel_is_back_in_the_file(self):
+        self.reload(CONFIG)
+        eventually(lambda: not self.channel(PROVISIONED)["draining"], "the file is in force")
+        self.peer("receive", PROVISIONED, 0, 0, "--count", 5).check()
+        eventually(lambda: self.channel(PROVISIONED)["receiver"] is None, "the lease has ended")
+        self.assertTrue(self.channel(PROVISIONED)["provisioned"])
+        self.assertEqual(self.channel(PROVISIONED)["reaped_in_ms"], -1)
+
+    def test_is_cut_short_on_request(self):
+        self.assertIsNone(self.connect().broker("Remove", name=PROVISIONED)[0])
+        self.assertFalse(os.path.exists(shm_path(PROVISIONED)))
 
 
 class HostileInput(BrokerTest):
