@@ -50,8 +50,8 @@ std::uint32_t broker_id_of(uid_t uid, const std::string& path) noexcept {
   return hash != 0 ? hash : 1;
 }
 
-Broker::Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness)
-    : segments_(broker_id), registry_(std::move(policy), first), liveness_(liveness) {}
+Broker::Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events)
+    : segments_(broker_id), registry_(std::move(policy), first), liveness_(liveness), events_(events) {}
 
 Result<Grant> Broker::acquire(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
   if (auto valid = check_name(call.name); !valid) return valid.failure();
@@ -113,6 +113,8 @@ Result<void> Broker::remove(const protocol::RemoveCall& call, const Client& clie
     if (!removed && removed.error() != Error::channel_not_found) return removed;  // gone is as good as removed
   }
   log::info("channel " + call.name + " removed by user " + std::to_string(client.uid));
+  tell(EventKind::removed, *channel,
+       [&] { return "channel " + call.name + " was removed by user " + std::to_string(client.uid); });
   forget(call.name);
   return {};
 }
@@ -157,9 +159,13 @@ Result<void> Broker::make_channel(const NewChannel& wanted, const Client& client
   const auto made = make_segment(*spec, client);
   if (!made) return made.failure();
   spec->permissions = made->permissions;
-  registry_.add(*spec, made->backing, false, now);
+  const Channel& channel = registry_.add(*spec, made->backing, false, now);
   log::info("channel " + spec->name + (made->backing.ours ? " created" : " found, made without a broker,") +
             " for user " + std::to_string(client.uid) + ": " + to_string(spec->params));
+  tell(made->backing.ours ? EventKind::created : EventKind::adopted, channel, [&] {
+    return "channel " + spec->name + (made->backing.ours ? " was created" : ", made without a broker, was found") +
+           " for user " + std::to_string(client.uid) + ", with " + to_string(spec->params);
+  });
   return {};
 }
 
@@ -180,7 +186,7 @@ Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client&
   if (!look) return look.failure();
   if (channel.lease(call.role)) {
     if (is_held(*look, call.name, call.role)) return resume(channel, call, client, now);
-    end(call.name, call.role, now);
+    end(call.name, call.role, &*look, now);
   }
   auto granted = grant(channel, call.role, *look, client, now);
   if (granted.error() != Error::busy) return granted;
@@ -196,7 +202,14 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
   }
   auto fd = segments_.open(call.name, channel.backing->id);
   if (!fd) return fd.failure();
+  const pid_t before = lease.holder.pid;
   registry_.pass_on(call.name, call.role, client, now);
+  if (before != client.pid) {  // a forked child
+    tell(EventKind::leased, channel, call.role, client.pid, [&] {
+      return "process " + std::to_string(client.pid) + " goes on as the " + to_string(call.role) + " of " + call.name +
+             " in place of process " + std::to_string(before);
+    });
+  }
   return Grant{
       .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true};
 }
@@ -209,6 +222,11 @@ Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook
   if (!channel.used) segments_.note_first_use(*segment, look);
   liveness_.watch(name, segment->fd.get());
   const LeaseId lease = registry_.grant(name, role, client, now);
+  compare_queue(channel, look);
+  tell(EventKind::leased, channel, role, client.pid, [&] {
+    return "process " + std::to_string(client.pid) + " of user " + std::to_string(client.uid) + " is the " +
+           to_string(role) + " of " + name;
+  });
   if (log::is_on(log::Level::debug)) {
     log::debug(name + ": process " + std::to_string(client.pid) + " of user " + std::to_string(client.uid) + " is " +
                to_string(role));

@@ -11,11 +11,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/protocol.h"
+#include "daemon/events.h"
 #include "daemon/liveness.h"
 #include "daemon/registry.h"
 #include "daemon/segments.h"
@@ -39,8 +41,9 @@ struct Grant {
 
 class Broker {
  public:
-  /// `liveness` outlives the broker, and prompts look_at(). Leases are numbered from `first`.
-  Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness);
+  /// `liveness` outlives the broker, and prompts look_at(); so does `events`, and prompts look_at_queues(). Leases are
+  /// numbered from `first`.
+  Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events);
 
   /// Takes up what an earlier broker of this number has left, and makes what the policy asks for.
   void start(TimePoint now);
@@ -59,8 +62,11 @@ class Broker {
   // Prompts.
   /// Ends the leases of the channel whose locks are gone. Returns whether anybody is still there.
   bool look_at(const std::string& name, TimePoint now);
-  /// A connection has ended: looks at the leases that were granted over it.
-  void hang_up(SessionId session, TimePoint now);
+  /// A connection has ended: looks at the leases that were granted over it. Returns whether any still stands.
+  bool hang_up(SessionId session, TimePoint now);
+  /// Looks at the channels that are leased, for what nobody else reports: that one is full, or drained. `is_first`:
+  /// what was seen before is too old to compare with.
+  void look_at_queues(bool is_first, TimePoint now);
   /// Takes roles away whose leases were not renewed in time, and removes the channels whose time has come.
   void reap(TimePoint now);
   /// When reap() has something to do next.
@@ -89,7 +95,8 @@ class Broker {
   [[nodiscard]] ChannelInfo describe(const Channel& channel, TimePoint now);
 
   std::optional<SegmentLook> settle(const Channel& channel, TimePoint now);
-  void end(const std::string& name, Role role, TimePoint now);
+  /// The lock of `role` has gone. `look`: the channel's segment, if it is still there.
+  void end(const std::string& name, Role role, const SegmentLook* look, TimePoint now);
   void forget(const std::string& name);
   void adopt(const std::string& name, const SegmentLook& look, TimePoint now);
   void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
@@ -106,9 +113,38 @@ class Broker {
   /// The role is leased, and its holder has not renewed the lease in time.
   void expire(const std::string& name, Role role, TimePoint now);
 
+  /// Tells who watches. `sentence()` makes the message, and is called only if somebody does. `pid` 0: unknown.
+  template <class Sentence>
+  void tell(EventKind kind, const Channel& channel, std::optional<Role> role, pid_t pid, Sentence sentence) {
+    if (!events_.is_watched()) return;
+    events_.publish({.kind = std::string(to_string(kind)),
+                     .channel = channel.spec.name,
+                     .role = role,
+                     .pid = pid,
+                     .message = sentence()},
+                    channel.spec, registry_.policy());
+  }
+  template <class Sentence>
+  void tell(EventKind kind, const Channel& channel, Sentence sentence) {
+    tell(kind, channel, std::nullopt, 0, sentence);
+  }
+  /// Tells that the lease of `role`, which is about to end, does, and why.
+  void tell_end(const Channel& channel, Role role, const SegmentLook* look);
+  /// Tells how the queue has changed since the last time, while somebody watches.
+  void compare_queue(const Channel& channel, const SegmentLook& look);
+
+  /// A queue as it was seen last.
+  struct QueueSeen {
+    SegmentId id;
+    std::uint64_t full = 0;
+    std::uint32_t depth = 0;
+  };
+
   Segments segments_;
   Registry registry_;
   Liveness& liveness_;
+  Events& events_;
+  std::map<std::string, QueueSeen> queues_seen_;  ///< of channels that exist; out of date while nobody watches
 };
 
 }  // namespace zipc

@@ -44,9 +44,12 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
                    .linger = linger_from_header(creator.linger_ms)};
   // What a configuration provided then has the lease_ttl of its entry, if it still has one: see apply().
   if (creator.origin == Origin::dynamic) spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
-  registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->leased_once, now);
+  const Channel& channel = registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->leased_once, now);
   // One that a configuration provided then is as if it had just been dropped, unless apply() takes it over again.
   if (creator.origin == Origin::provisioned) registry_.withdraw(name, now);
+  tell(EventKind::adopted, channel, [&] {
+    return "channel " + name + " of an earlier zipcd was found, with " + to_string(channel.spec.params);
+  });
   notice_others(name, look, now);
   note_waiting(name, look, now);
   log::debug("channel " + name + " taken up");
@@ -57,6 +60,12 @@ void Broker::adopt_holder(const std::string& name, Role role, const SegmentLook&
   if (look.info) holder.pid = role == Role::sender ? look.info->sender_pid : look.info->receiver_pid;
   registry_.grant(name, role, holder, now);
   liveness_.watch(name, look.fd.get());
+  const Channel& channel = *registry_.find(name);
+  compare_queue(channel, look);
+  tell(EventKind::leased, channel, role, holder.pid, [&] {
+    const std::string who = holder.pid != 0 ? "process " + std::to_string(holder.pid) : "a process";
+    return who + ", which did not ask zipcd, was found to be the " + to_string(role) + " of " + name;
+  });
 }
 
 bool Broker::notice_others(const std::string& name, const SegmentLook& look, TimePoint now) {
@@ -101,9 +110,12 @@ std::optional<SegmentLook> Broker::settle(const Channel& channel, TimePoint now)
   const bool is_there = look && channel.backing && look->id == channel.backing->id;
   if (!look && look.error() != Error::channel_not_found)
     return std::nullopt;  // no descriptor free: we know nothing new
+  if (is_there) compare_queue(channel, *look);
   for (const Role role : kRoles) {
     const auto& lease = channel.lease(role);
-    if (lease && !(is_there ? is_held(*look, name, role) : !process_is_gone(lease->holder.pid))) end(name, role, now);
+    if (lease && !(is_there ? is_held(*look, name, role) : !process_is_gone(lease->holder.pid))) {
+      end(name, role, is_there ? &*look : nullptr, now);
+    }
   }
   if (channel.existing_peer && !(is_there && is_open_elsewhere(*look))) {
     registry_.set_existing_peer(name, false, now);
@@ -117,22 +129,25 @@ std::optional<SegmentLook> Broker::settle(const Channel& channel, TimePoint now)
   return std::move(*look);
 }
 
-void Broker::hang_up(SessionId session, TimePoint now) {
+bool Broker::hang_up(SessionId session, TimePoint now) {
   for (const std::string& name : registry_.leased_over(session)) look_at(name, now);
+  return !registry_.leased_over(session).empty();
 }
 
-void Broker::end(const std::string& name, Role role, TimePoint now) {
+void Broker::end(const std::string& name, Role role, const SegmentLook* look, TimePoint now) {
   const Channel& channel = *registry_.find(name);
   if (log::is_on(log::Level::debug)) {
     log::debug(name + ": process " + std::to_string(channel.lease(role)->holder.pid) + " is " + to_string(role) +
                " no longer");
   }
+  tell_end(channel, role, look);
   registry_.end(name, role, now);
   if (channel.state() != ChannelState::in_use) liveness_.unwatch(name);
 }
 
 void Broker::forget(const std::string& name) {
   liveness_.unwatch(name);
+  queues_seen_.erase(name);
   registry_.remove(name);
 }
 
@@ -157,6 +172,8 @@ void Broker::reap_one(const std::string& name, TimePoint now) {
     }
   }
   log::info("channel " + name + " reaped");
+  tell(EventKind::reaped, channel,
+       [&] { return "channel " + name + " was reaped: nobody has used it for its linger"; });
   forget(name);
 }
 
@@ -169,6 +186,8 @@ void Broker::apply(Policy next, TimePoint now) {
     settle(channel, now);
     log::info("channel " + name + " is no longer provided by the configuration" +
               (channel.waiting != 0 ? "; it stays for now: " + plural(channel.waiting, "message") + " waiting" : ""));
+    tell(EventKind::withdrawn, *registry_.find(name),
+         [&] { return "channel " + name + " is no longer provided by the configuration"; });
   }
   for (const ChannelSpec& spec : diff.resized) resize(spec, now);
   for (const ChannelSpec& spec : diff.changed) change(spec, now);
@@ -179,11 +198,17 @@ void Broker::add_provisioned(const ChannelSpec& spec, TimePoint now) {
   const auto made = segments_.make(spec);
   if (!made) {  // kept without memory: whoever asks for it makes us try again
     log::error("channel " + spec.name + " (" + place_of(spec, registry_.policy()) + "): " + made.failure().message);
-    registry_.add(spec, std::nullopt, false, now);
+    const Channel& channel = registry_.add(spec, std::nullopt, false, now);
+    tell(EventKind::created, channel, [&] {
+      return "channel " + spec.name +
+             " is provided by the configuration, but without memory: " + made.failure().message;
+    });
     return;
   }
-  registry_.add(spec, made->backing, false, now);
+  const Channel& channel = registry_.add(spec, made->backing, false, now);
   log::info("channel " + spec.name + " provided: " + to_string(spec.params));
+  tell(made->backing.ours ? EventKind::created : EventKind::adopted, channel,
+       [&] { return "channel " + spec.name + " is provided by the configuration, with " + to_string(spec.params); });
 }
 
 void Broker::change(const ChannelSpec& spec, TimePoint now) {

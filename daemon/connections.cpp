@@ -24,8 +24,11 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
-/// Descriptors that connections must leave: a dozen are always open, and a request needs up to four for its segment.
-constexpr rlim_t kDescriptorsKept = 16;
+/// Descriptors that connections must leave: a dozen are always open, a request needs up to four for its segment, and
+/// processes are known beyond their connections.
+constexpr rlim_t kDescriptorsKept = 16 + Processes::kRememberedMax + Processes::kQuestionsMax;
+/// A connection's own: its socket, and its process.
+constexpr rlim_t kDescriptorsEach = 2;
 constexpr auto kPause = std::chrono::seconds(1);
 
 UniqueFd open_spare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
@@ -34,7 +37,8 @@ UniqueFd open_spare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC))
 Limits within_descriptors(Limits limits) {
   rlimit descriptors{};
   if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY) return limits;
-  const rlim_t most = std::max<rlim_t>(1, descriptors.rlim_cur - std::min(kDescriptorsKept, descriptors.rlim_cur));
+  const rlim_t left = descriptors.rlim_cur - std::min(kDescriptorsKept, descriptors.rlim_cur);
+  const rlim_t most = std::max<rlim_t>(1, left / kDescriptorsEach);
   if (limits.connections <= most) return limits;
   log::warning("limits.connections is " + std::to_string(limits.connections) + ", but with " +
                std::to_string(descriptors.rlim_cur) + " descriptors it is " + std::to_string(most));
@@ -58,13 +62,14 @@ void send_away(LocalSocket& socket, const Failure& failure) {
 }  // namespace
 
 Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& limits, Methods& methods,
-                         std::function<void()> after_call)
+                         Processes& processes, std::function<void()> after_call)
     : io_(io),
       acceptor_(io),
       pause_(io),
       methods_(methods),
       after_call_(std::move(after_call)),
       limits_(within_descriptors(limits)),
+      processes_(processes),
       spare_(open_spare()) {
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   acceptor_.non_blocking(true);
@@ -76,7 +81,12 @@ void Connections::stop() {
   error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();
-  for (auto& [id, session] : sessions_) session->close();
+  for (auto& [id, connected] : sessions_) connected.session->close();
+}
+
+std::size_t Connections::descriptors() const noexcept {
+  const auto is_open = [](const auto& entry) { return entry.second.session->is_open(); };
+  return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), is_open)) + (spare_ ? 1 : 0);
 }
 
 void Connections::set_limits(const Limits& limits) { limits_ = within_descriptors(limits); }
@@ -134,8 +144,10 @@ void Connections::admit(LocalSocket socket) {
     return send_away(socket, *failure);
   }
   client->session = SessionId{next_session_++};
+  auto process = processes_.open(socket.native_handle(), client->pid);
+  client->process = process;
   auto session = std::make_shared<Session>(std::move(socket), std::move(*client), methods_, after_call_);
-  sessions_.emplace(session->client().session, session);
+  sessions_.emplace(session->client().session, Connected{.session = session, .process = std::move(process)});
   ++of_user_[session->client().uid];
   after_call_();
   asio::co_spawn(io_, serve(std::move(session)), asio::detached);
@@ -160,9 +172,11 @@ awaitable<void> Connections::serve(std::shared_ptr<Session> session) {
     log::error("connection of process " + std::to_string(client.pid) + " dropped: " + error.what());
     session->close();
   }
+  auto process = client.process.lock();
   sessions_.erase(client.session);
   if (--of_user_[client.uid] == 0) of_user_.erase(client.uid);
-  methods_.hang_up(client.session, steady_clock::now());
+  const bool holds_leases = methods_.hang_up(client.session, steady_clock::now());
+  if (holds_leases) processes_.remember(std::move(process));
   after_call_();
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "common/unique_fd.h"
+#include "daemon/processes.h"
 #include "daemon/session.h"
 
 namespace zipc {
@@ -22,7 +23,7 @@ class Connections {
   /// Accepts at `socket`, which is listening. `after_call` is called after each call and whenever a client comes or
   /// goes.
   Connections(boost::asio::io_context& io, UniqueFd socket, const Limits& limits, Methods& methods,
-              std::function<void()> after_call);
+              Processes& processes, std::function<void()> after_call);
 
   void start();
   /// Sends everybody away and accepts no more. The io_context comes to its end when all have gone.
@@ -30,8 +31,15 @@ class Connections {
 
   void set_limits(const Limits& limits);
   [[nodiscard]] std::size_t count() const noexcept { return sessions_.size(); }
+  /// How many descriptors connections have open, without those of their processes.
+  [[nodiscard]] std::size_t descriptors() const noexcept;
 
  private:
+  struct Connected {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<const Process> process;  ///< as long as it is connected, others may ask how it ended
+  };
+
   boost::asio::awaitable<void> accept();
   /// Logs that nobody can be accepted, once in a while.
   void complain(const boost::system::error_code& error);
@@ -49,7 +57,8 @@ class Connections {
   Methods& methods_;
   std::function<void()> after_call_;
   Limits limits_;
-  std::map<SessionId, std::shared_ptr<Session>> sessions_;
+  Processes& processes_;
+  std::map<SessionId, Connected> sessions_;
   std::map<uid_t, std::uint32_t> of_user_;  ///< how many of the sessions are whose; none is 0
   std::uint64_t next_session_ = 1;
   UniqueFd spare_;  ///< given up for a moment when there is no other descriptor left

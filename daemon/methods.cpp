@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/name.h"
+
 namespace zipc {
 namespace {
 
@@ -78,6 +80,7 @@ const Methods::Method Methods::kMethods[] = {
     {method::kRemove, &Methods::remove},
     {method::kList, &Methods::list},
     {method::kGet, &Methods::get},
+    {method::kWatch, &Methods::watch},
     {method::kPing, &Methods::ping},
     {method::kGetInfo, &Methods::get_info},
     {method::kGetInterfaceDescription, &Methods::get_interface_description},
@@ -149,6 +152,18 @@ Answer Methods::get(const protocol::Call& call, const Client& client, TimePoint 
   if (!wanted) return failed(wanted.failure());
   const auto channel = broker_.get(wanted->name, client, now);
   return channel ? done({{"channel", protocol::encode(*channel)}}) : failed(channel.failure());
+}
+
+Answer Methods::watch(const protocol::Call& call, const Client& client, TimePoint) {
+  const auto wanted = protocol::decode_watch(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  if (!call.more || call.oneway) {
+    return {{.error = std::string(protocol::kService) + ".ExpectedMore", .parameters = {}}, {}};
+  }
+  if (wanted->name) {
+    if (auto valid = check_name(*wanted->name); !valid) return failed(valid.failure());
+  }
+  return {.reply = {}, .fds = {}, .events = events_.subscribe(client, wanted->name)};
 }
 
 Answer Methods::ping(const protocol::Call&, const Client&, TimePoint now) {

@@ -11,26 +11,29 @@
 
 #include "common/protocol.h"
 #include "daemon/broker.h"
+#include "daemon/events.h"
 
 namespace zipc {
 
-/// A reply and the descriptors that go with it, in the order of their indices.
+/// A reply and the descriptors that go with it, in the order of their indices. Or, instead, events: a reply each, until
+/// the connection ends.
 struct Answer {
   protocol::Reply reply;
   std::vector<UniqueFd> fds;
+  std::shared_ptr<Subscription> events = {};
 };
 
 class Methods {
  public:
-  /// `connections`: how many clients are connected. `broker` outlives the object.
-  Methods(Broker& broker, std::function<std::size_t()> connections, TimePoint started)
-      : broker_(broker), connections_(std::move(connections)), started_(started) {}
+  /// `connections`: how many clients are connected. `broker` and `events` outlive the object.
+  Methods(Broker& broker, Events& events, std::function<std::size_t()> connections, TimePoint started)
+      : broker_(broker), events_(events), connections_(std::move(connections)), started_(started) {}
 
   /// Carries `call` out for `client`.
   [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
 
-  /// The connection of `session` has ended.
-  void hang_up(SessionId session, TimePoint now) { broker_.hang_up(session, now); }
+  /// The connection of `session` has ended. Returns whether a lease that was granted over it still stands.
+  bool hang_up(SessionId session, TimePoint now) { return broker_.hang_up(session, now); }
 
  private:
   struct Method;
@@ -43,11 +46,13 @@ class Methods {
   Answer remove(const protocol::Call& call, const Client& client, TimePoint now);
   Answer list(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer watch(const protocol::Call& call, const Client& client, TimePoint now);
   Answer ping(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_info(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_interface_description(const protocol::Call& call, const Client& client, TimePoint now);
 
   Broker& broker_;
+  Events& events_;
   std::function<std::size_t()> connections_;
   TimePoint started_;
 };

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ namespace zipc {
 /// One client's connection, for as long as the broker runs.
 enum class SessionId : std::uint64_t { none = 0 };
 
+struct Process;
+
 inline constexpr uid_t kUnknownUser = static_cast<uid_t>(-1);
 inline constexpr gid_t kUnknownGroup = static_cast<gid_t>(-1);
 
@@ -30,6 +33,7 @@ struct Client {
   gid_t gid = kUnknownGroup;
   std::vector<gid_t> groups;  ///< supplementary ones
   SessionId session = SessionId::none;
+  std::weak_ptr<const Process> process = {};  ///< to ask how it ended, while anybody may: see processes.h
 };
 
 /// Who may use a channel: as for a file, except that one needs to read and to write.

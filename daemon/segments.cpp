@@ -48,7 +48,10 @@ void read_header(SegmentLook& look) {
   SegmentHeader header{};
   if (look.size < sizeof header || !platform::copy_header(look.fd.get(), &header, sizeof header)) return;
   look.info = decode(header, look.size);
-  if (look.info) look.stats = Ring(&header, nullptr, look.info->params, nullptr).stats();
+  if (!look.info) return;
+  look.stats = Ring(&header, nullptr, look.info->params, nullptr).stats();
+  look.features[index_of(Role::sender)] = header.sender_features.load(std::memory_order_relaxed);  // the copy is ours
+  look.features[index_of(Role::receiver)] = header.receiver_features.load(std::memory_order_relaxed);
 }
 
 /// Whether the file has the size that an existing peer gives a segment of `params`.

@@ -9,6 +9,7 @@
 /// broker waits for (liveness.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,9 +27,10 @@ struct SegmentLook {
   uid_t owner = 0;
   gid_t group = 0;
   std::uint32_t mode = 0;
-  std::optional<SegmentInfo> info;  ///< nullopt: no zipc peer has set it up, or its header is impossible
-  Stats stats;                  ///< zeros without `info`
-  bool ours = false;                ///< this broker made it, in this life or an earlier one
+  std::optional<SegmentInfo> info;          ///< nullopt: no zipc peer has set it up, or its header is impossible
+  Stats stats;                              ///< zeros without `info`
+  std::array<std::uint32_t, 2> features{};  ///< Feature bits, by index_of(): 0 once a holder has given its role back
+  bool ours = false;                        ///< this broker made it, in this life or an earlier one
 };
 
 /// What a lease consists of.

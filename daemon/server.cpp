@@ -15,10 +15,12 @@
 #include "daemon/accounts.h"
 #include "daemon/broker.h"
 #include "daemon/connections.h"
+#include "daemon/events.h"
 #include "daemon/listener.h"
 #include "daemon/liveness.h"
 #include "daemon/log.h"
 #include "daemon/methods.h"
+#include "daemon/processes.h"
 #include "daemon/service.h"
 
 namespace zipc {
@@ -49,11 +51,13 @@ class Server {
         socket_path_(config.socket.path),
         listener_(std::move(listener)),
         liveness_(io_),
+        processes_(io_),
+        events_(io_, processes_),
         broker_(broker_id_of(geteuid(), listener_.path()), resolve(config, options.config_file), first_lease(),
-                liveness_),
+                liveness_, events_),
         methods_(
-            broker_, [this] { return connections_.count(); }, steady_clock::now()),
-        connections_(io_, listener_.take_socket(), config.limits, methods_, [this] { settle(); }),
+            broker_, events_, [this] { return connections_.count(); }, steady_clock::now()),
+        connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         reap_timer_(io_),
         status_timer_(io_) {}
@@ -63,6 +67,10 @@ class Server {
       const bool somebody_is_there = broker_.look_at(name, steady_clock::now());
       settle();
       return somebody_is_there;
+    });
+    events_.on_tick([this](bool is_first) {
+      broker_.look_at_queues(is_first, steady_clock::now());
+      settle();
     });
     broker_.start(steady_clock::now());
     wait_for_signal();
@@ -91,6 +99,7 @@ class Server {
     connections_.stop();
     broker_.stop(steady_clock::now());
     liveness_.stop();
+    processes_.stop();
     reap_timer_.cancel();
     status_timer_.cancel();
   }
@@ -171,6 +180,8 @@ class Server {
   std::string socket_path_;  ///< as configured at the start
   Listener listener_;
   Liveness liveness_;
+  Processes processes_;
+  Events events_;
   Broker broker_;
   Methods methods_;
   Connections connections_;
@@ -201,7 +212,7 @@ Result<Listener> make_listener(const Config& config, const ServerOptions& option
   return Listener::bind(canonical_socket_path(path), config.socket.mode, group);
 }
 
-/// One descriptor a connection: as many as the system allows without asking anybody.
+/// Two descriptors a connection: as many as the system allows without asking anybody.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "daemon/log.h"
+#include "daemon/subscription.h"
 
 namespace zipc {
 namespace {
@@ -122,12 +123,33 @@ awaitable<bool> Session::serve(std::string_view message) {
   if (log::is_on(log::Level::trace)) {
     log::trace("process " + std::to_string(client_.pid) + " calls " + log::printable(call->method));
   }
+  const bool is_last = message.end() + 1 == std::string_view(input_).end();
   const Answer answer = methods_.answer(*call, client_, std::chrono::steady_clock::now());
   after_call_();
+  if (answer.events) {
+    if (is_last) co_await report(answer.events);
+    co_return false;
+  }
   if (call->oneway) co_return true;
   const std::string reply = protocol::to_message(answer.reply);
   const bool written = co_await write_message(socket_, reply, answer.fds);
   co_return written;
+}
+
+awaitable<void> Session::report(std::shared_ptr<Subscription> events) {
+  input_ = {};
+  socket_.async_wait(LocalSocket::wait_read, [events, session = weak_from_this()](const error_code&) {
+    events->close();
+    if (const auto alive = session.lock()) alive->close();  // it may be waiting to write
+  });
+  bool is_there = true;
+  while (is_there) {
+    const std::optional<Event> event = co_await events->next();
+    if (!event) break;
+    const std::string reply = protocol::to_message(
+        protocol::Reply{.error = {}, .parameters = {{"event", protocol::encode(*event)}}, .continues = true});
+    is_there = co_await write_message(socket_, reply, {});
+  }
 }
 
 awaitable<bool> Session::refuse_long_call() {

@@ -4,11 +4,14 @@
 /// that is not complete costs a buffer of protocol::kCallSizeMax, the next call is not looked at before the reply to
 /// the last is written, and between reads the other connections have their turn. Descriptors that a client sends are
 /// never received.
+///
+/// A client that watches is served nothing else: its connection is for events until it says another word, or goes.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,7 +25,7 @@ using LocalSocket = boost::asio::local::stream_protocol::socket;
 [[nodiscard]] boost::asio::awaitable<bool> write_message(LocalSocket& socket, std::string_view message,
                                                          const std::vector<UniqueFd>& fds);
 
-class Session {
+class Session : public std::enable_shared_from_this<Session> {
  public:
   /// `client` as of the accepted `socket`, with a session. `after_call` is called after each call. All outlive the
   /// session.
@@ -33,6 +36,7 @@ class Session {
   [[nodiscard]] boost::asio::awaitable<void> run();
 
   void close() noexcept;
+  [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
 
   [[nodiscard]] const Client& client() const noexcept { return client_; }
 
@@ -42,6 +46,8 @@ class Session {
   /// Carries out the calls that are complete; false: the connection is of no more use.
   boost::asio::awaitable<bool> serve_complete_calls();
   boost::asio::awaitable<bool> serve(std::string_view message);
+  /// Writes events until the client says anything, or goes.
+  boost::asio::awaitable<void> report(std::shared_ptr<Subscription> events);
   boost::asio::awaitable<bool> refuse_long_call();
   void log_drop(const std::string& why) const;
 
