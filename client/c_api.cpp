@@ -176,6 +176,12 @@ uint8_t* zipc_loan(ZipcContext* sender) {
   return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
 }
 
+uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
+  if (!require_role(sender, Role::sender)) return nullptr;
+  const Slot slot = zipc::loan(*sender, after_millis(timeout_millis));
+  return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
+}
+
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
   if (!require_role(sender, Role::sender)) return false;
   return succeeded(zipc::publish(*sender, message_size), *sender, message_size);
@@ -196,6 +202,11 @@ uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
   return deliver(zipc::peek(*receiver), *receiver, message);
 }
 
+uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
+  if (!may_receive(receiver, message)) return 0;
+  return deliver(zipc::peek(*receiver, after_millis(timeout_millis)), *receiver, message);
+}
+
 bool zipc_pop(ZipcContext* receiver) {
   return require_role(receiver, Role::receiver) && succeeded(zipc::pop(*receiver), *receiver);
 }
@@ -212,6 +223,45 @@ bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {
   const zipc::Stats s = ring_of(*context).stats();
   *stats = {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest, s.largest, 0};
   return true;
+}
+
+bool zipc_peer(const ZipcContext* context, ZipcPeer* peer) {
+  if (peer == nullptr) {
+    set_last_error(null_pointer("peer"));
+    return false;
+  }
+  if (context == nullptr || context->queue == nullptr) {
+    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+    return false;
+  }
+  const zipc::PeerSeen seen = ring_of(*context).peer_of(static_cast<Role>(context->mode));
+  *peer = {.state = ZIPC_PEER_NONE, .pid = seen.pid, .signal = 0, .exit_code = -1};
+  if (seen.is_announced) {
+    peer->state = ZIPC_PEER_PRESENT;
+  } else if ((seen.notice & zipc::kNoticeDied) != 0) {
+    peer->state = ZIPC_PEER_DIED;
+  } else if (seen.pid != 0) {
+    peer->state = ZIPC_PEER_LEFT;
+  }
+  if (peer->state != ZIPC_PEER_DIED || (seen.notice & zipc::kNoticeCause) == 0) return true;
+  const auto number = static_cast<int32_t>(seen.notice >> zipc::kNoticeNumberShift & zipc::kNoticeNumberMask);
+  ((seen.notice & zipc::kNoticeSignal) != 0 ? peer->signal : peer->exit_code) = number;
+  return true;
+}
+
+bool zipc_renew(ZipcContext* context) {
+  if (context == nullptr || context->queue == nullptr) {
+    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+    return false;
+  }
+  try {
+    const auto renewed = Attachments::of_process().renew(*context);
+    if (!renewed) set_last_error(renewed.failure());
+    return renewed.has_value();
+  } catch (const std::bad_alloc&) {
+    set_last_error(no_memory());
+    return false;
+  }
 }
 
 size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size) {

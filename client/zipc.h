@@ -13,7 +13,8 @@
  *
  * BROKER. When zipcd listens, it makes the channel and hands it out; otherwise the two sides make it themselves, with the
  * same rules. Environment: ZIPC_BROKER=auto (default), require (never without a broker), off (never ask one);
- * ZIPC_SOCKET=path is tried first, then $XDG_RUNTIME_DIR/zipcd.sock, then /run/zipcd.sock. A broker that refuses is an
+ * ZIPC_BROKER_TIMEOUT=milliseconds (default 10000): how long to wait for a broker that must be there, or was there and is being
+ * restarted, and for its answer. ZIPC_SOCKET=path is tried first, then $XDG_RUNTIME_DIR/zipcd.sock, then /run/zipcd.sock. A broker that refuses is an
  * error; it is never bypassed.
  *
  * NAMES start with '/', have no other '/', 2 to 39 printable characters without spaces (macOS: 31).
@@ -22,6 +23,20 @@
  * ROLES. A channel has one sender and one receiver at a time: another process that asks for a role that is held is refused
  * (ZIPC_ERROR_ROLE_TAKEN, with the holder's pid). The process that holds it may ask again: it gets a further context and goes
  * on where it was. A role ends with zipc_destroy of its last context, or with the process, however that ends.
+ *
+ * PEERS. Either side may end, be killed, be replaced; the channel and its messages stay. A message is published whole or not
+ * at all. When the peer has gone, and nothing of it is left (the queue is empty for a receiver, full for a sender), the next
+ * call, also one that is asleep, fails once with ZIPC_ERROR_PEER_GONE; zipc_peer() says who it was and how it ended. Further
+ * calls wait for a successor. A successor goes on at the next message: zipc_stats() tells a sender how many were sent.
+ *   sent                   exactly once: true means published; a sender that was killed has published it or has not
+ *   zipc_peek, zipc_pop    at least once: what was peeked at and not popped is there again for the successor
+ *   zipc_receive           at most once: what was received by a process that was killed does not come again
+ * Without a broker the peer of a process that was killed learns it within 100 ms, with one within a few.
+ *
+ * MOVING. The broker may give a channel other memory while it is in use: other sizes, or because a lease was revoked or not
+ * renewed in time. The messages that wait and the other side's contexts follow by themselves; params in the context may be
+ * others then. Who lost its role is told ZIPC_ERROR_FENCED, and whatever it writes is read by nobody. A call that meets this
+ * takes as long as the broker takes to answer.
  *
  * THREADS. Different contexts may be used from different threads at once, but the contexts of one role of one channel by
  * one thread at a time. Creating and destroying is safe from any thread. After fork() the child may go on with an inherited
@@ -127,6 +142,20 @@ typedef struct {
   uint32_t reserved;   /* 0 */
 } ZipcStats;
 
+/* The process at the other end of a channel, as far as it is known. */
+typedef enum {
+  ZIPC_PEER_NONE = 0,    /* nobody has been there yet */
+  ZIPC_PEER_PRESENT = 1, /* it is there */
+  ZIPC_PEER_LEFT = 2,    /* it gave its role back */
+  ZIPC_PEER_DIED = 3     /* it ended, or lost its role, without giving it back */
+} zipc_peer_state;
+typedef struct {
+  zipc_peer_state state;
+  int32_t pid;       /* of it, or of the last that was there, in its own view; 0: unknown */
+  int32_t signal;    /* DIED: the signal that killed it; 0: none, or unknown */
+  int32_t exit_code; /* DIED: the exit code that it ended with; -1: none, or unknown */
+} ZipcPeer;
+
 /* ---- Creating and destroying ------------------------------------------------------------------------------------ */
 
 /* Takes a role of the channel `name`, which is created if it does not exist, and must have these sizes if it does.
@@ -157,7 +186,7 @@ ZIPC_API void zipc_unlink(const char *name);
 
 /* ---- Sending ---------------------------------------------------------------------------------------------------- */
 
-/* Sends a copy of the message. false: nothing was sent; FULL, MESSAGE_TOO_LARGE, CLOSED, CORRUPT, INVALID_ARGUMENT.
+/* Sends a copy of the message. false: nothing was sent; FULL, PEER_GONE, FENCED, MESSAGE_TOO_LARGE, CLOSED, CORRUPT, INVALID_ARGUMENT.
  * Wait-free; a system call only if the receiver sleeps. message_size may be 0, and message NULL then. */
 ZIPC_API bool zipc_send(ZipcContext *sender, const uint8_t *message, size_t message_size);
 
@@ -169,6 +198,9 @@ ZIPC_API bool zipc_send_blocking(ZipcContext *sender, const uint8_t *message, si
  * until zipc_publish; loaning again, or sending, uses the same slot. */
 ZIPC_API uint8_t *zipc_loan(ZipcContext *sender);
 
+/* The same, but waits up to timeout_millis (0 to 65535) for a free slot: then TIMEOUT instead of FULL. */
+ZIPC_API uint8_t *zipc_loan_blocking(ZipcContext *sender, uint16_t timeout_millis);
+
 /* Sends the first message_size bytes of the slot that zipc_loan gave. Errors as for zipc_send. */
 ZIPC_API bool zipc_publish(ZipcContext *sender, size_t message_size);
 
@@ -176,7 +208,7 @@ ZIPC_API bool zipc_publish(ZipcContext *sender, size_t message_size);
 
 /* Takes the oldest message out of the queue and points *message at it. It stays good until this receiver's next receive or
  * pop. Returns its length in bytes, or 0; then *message is non-NULL for a message of length 0, and NULL when there is none
- * (EMPTY, CLOSED, CORRUPT). Wait-free; a system call only if the sender sleeps. */
+ * (EMPTY, PEER_GONE, FENCED, CLOSED, CORRUPT). Wait-free; a system call only if the sender sleeps. */
 ZIPC_API uint32_t zipc_receive(ZipcContext *receiver, uint8_t **message);
 
 /* The same, but waits up to timeout_millis (0 to 65535, by the monotonic clock) for a message: then TIMEOUT. */
@@ -185,6 +217,9 @@ ZIPC_API uint32_t zipc_receive_blocking(ZipcContext *receiver, uint8_t **message
 /* Points *message at the oldest message and leaves it in the queue: until zipc_pop it stays good, peeking again gives it
  * again, and so it does to a successor if this process dies. Returns as zipc_receive does. */
 ZIPC_API uint32_t zipc_peek(ZipcContext *receiver, uint8_t **message);
+
+/* The same, but waits up to timeout_millis (0 to 65535) for a message: then TIMEOUT instead of EMPTY. */
+ZIPC_API uint32_t zipc_peek_blocking(ZipcContext *receiver, uint8_t **message, uint16_t timeout_millis);
 
 /* Takes the oldest message out of the queue, when it has been dealt with. false: EMPTY, CLOSED, CORRUPT. */
 ZIPC_API bool zipc_pop(ZipcContext *receiver);
@@ -200,6 +235,14 @@ ZIPC_API const char *zipc_error_advice(zipc_error code);
 
 /* Copies the counters. false: CLOSED, INVALID_ARGUMENT. May be called from any thread. */
 ZIPC_API bool zipc_stats(const ZipcContext *context, ZipcStats *stats);
+
+/* Says who is at the other end, or was last, and how it ended. false: CLOSED, INVALID_ARGUMENT. From any thread. */
+ZIPC_API bool zipc_peer(const ZipcContext *context, ZipcPeer *peer);
+
+/* Extends the lease of the context's role, on a channel whose leases have a time to live (lease_ttl in the broker's
+ * configuration): it lasts for all of that time from now. On other channels it does nothing. A system call and the broker's
+ * answer. false: FENCED (too late), CLOSED, NO_BROKER. */
+ZIPC_API bool zipc_renew(ZipcContext *context);
 
 /* Bytes of memory that a channel of these sizes takes; 0 when they are out of range. */
 ZIPC_API size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size);

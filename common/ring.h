@@ -47,6 +47,13 @@ struct Slot {
 inline constexpr Error kMoved{-1};            ///< nothing was done
 inline constexpr Error kMovedMeanwhile{-2};   ///< it was done here; final_head and final_tail tell whether it counts there
 
+/// What a side can see of the other.
+struct PeerSeen {
+  bool is_announced = false;
+  int pid = 0;               ///< of it, or of the last one; information, not authority
+  std::uint32_t notice = 0;  ///< Notice bits
+};
+
 /// Longest sleep before looking again, beside a peer that is zipc and beside one that is not known to be.
 struct SleepLimits {
   std::chrono::milliseconds beside_zipc;
@@ -141,6 +148,14 @@ class Ring {
   [[nodiscard]] Error wait_for_space(Deadline deadline) noexcept {
     return wait_until([this] { return free_slot().error; }, Error::full, sender_sleeps(), header_->receiver_features,
                       deadline, kSenderSleep);
+  }
+
+  /// What the holder of `role` can see of its peer.
+  [[nodiscard]] PeerSeen peer_of(Role role) const noexcept {
+    const auto& pid = role == Role::sender ? header_->receiver_pid : header_->sender_pid;
+    return {.is_announced = is_announced(other(role)),
+            .pid = static_cast<int>(pid.load(std::memory_order_relaxed)),  // information only
+            .notice = notice(role)};
   }
 
   /// What the holder of `role` is told: Notice bits.

@@ -39,7 +39,8 @@ std::optional<Holder> describe(const std::optional<Lease>& lease, TimePoint now)
                 .pid = lease->holder.pid,
                 .uid = lease->holder.uid,
                 .held_ms = milliseconds(now - lease->since),
-                .expires_in_ms = expires_in(*lease, now)};
+                .expires_in_ms = expires_in(*lease, now),
+                .behind = lease->behind.has_value()};
 }
 
 }  // namespace
@@ -50,8 +51,9 @@ std::uint32_t broker_id_of(uid_t uid, const std::string& path) noexcept {
   return hash != 0 ? hash : 1;
 }
 
-Broker::Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events)
-    : segments_(broker_id), registry_(std::move(policy), first), liveness_(liveness), events_(events) {}
+Broker::Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events,
+               Processes& processes)
+    : segments_(broker_id), registry_(std::move(policy), first), liveness_(liveness), events_(events), processes_(processes) {}
 
 Result<Grant> Broker::acquire(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
   if (auto valid = check_name(call.name); !valid) return valid.failure();
@@ -185,7 +187,10 @@ Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client&
   const auto look = memory_of(channel, client, now);
   if (!look) return look.failure();
   if (channel.lease(call.role)) {
-    if (is_held(*look, call.name, call.role)) return resume(channel, call, client, now);
+    if (is_held_still(channel, call.role, &*look, now)) {
+      return channel.lease(call.role)->behind ? catch_up(channel, call, *look, client, now)
+                                              : resume(channel, call, client, now);
+    }
     end(call.name, call.role, &*look, now);
   }
   auto granted = grant(channel, call.role, *look, client, now);
@@ -277,7 +282,9 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .bytes = segment_size(spec.params),
                    .generation = 1,
                    .draining = channel.draining,
+                   .existing_peer = channel.existing_peer,
                    .lease_ttl_ms = spec.lease_ttl ? spec.lease_ttl->count() : -1,
+                   .retired = static_cast<std::uint32_t>(channel.formers.size()),
                    .sender = zipc::describe(channel.lease(Role::sender), now),
                    .receiver = zipc::describe(channel.lease(Role::receiver), now)};
   if (const auto deadline = channel.reap_at())
@@ -291,6 +298,14 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
   info.depth = look->stats.depth;
   info.deepest = look->stats.deepest;
   info.largest = look->stats.largest;
+  for (const Role role : {Role::sender, Role::receiver}) {
+    auto& holder = role == Role::sender ? info.sender : info.receiver;
+    const std::int64_t idle = idle_ms(channel, role, role == Role::sender ? info.sent : info.received, now);
+    if (!holder) continue;
+    holder->idle_ms = idle;
+    const std::uint32_t stamp = look->waiting[index_of(role)];
+    if (stamp != 0 && !holder->behind) holder->asleep_ms = asleep_since(stamp).count();
+  }
   return info;
 }
 

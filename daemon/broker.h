@@ -19,6 +19,8 @@
 #include "common/protocol.h"
 #include "daemon/events.h"
 #include "daemon/liveness.h"
+#include "daemon/move.h"
+#include "daemon/processes.h"
 #include "daemon/registry.h"
 #include "daemon/segments.h"
 
@@ -41,9 +43,10 @@ struct Grant {
 
 class Broker {
  public:
-  /// `liveness` outlives the broker, and prompts look_at(); so does `events`, and prompts look_at_queues(). Leases are
-  /// numbered from `first`.
-  Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events);
+  /// `liveness` outlives the broker, and prompts look_at(); so do `events`, which prompts look_at_queues(), and
+  /// `processes`. Leases are numbered from `first`.
+  Broker(std::uint32_t broker_id, Policy policy, LeaseId first, Liveness& liveness, Events& events,
+         Processes& processes);
 
   /// Takes up what an earlier broker of this number has left, and makes what the policy asks for.
   void start(TimePoint now);
@@ -59,9 +62,19 @@ class Broker {
   [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
   [[nodiscard]] std::vector<ChannelInfo> list(const Client& client, TimePoint now);
 
+  /// Takes `role` away from its holder, and moves the channel to other memory.
+  [[nodiscard]] Result<ChannelInfo> revoke(const protocol::RevokeCall& call, const Client& client, TimePoint now);
+  /// Moves the channel to memory of other sizes.
+  [[nodiscard]] Result<ChannelInfo> resize(const protocol::ResizeCall& call, const Client& client, TimePoint now);
+  /// What `next` would change, and whether it can be done as things stand.
+  [[nodiscard]] Result<std::vector<PlanStep>> plan(const Policy& next, const Client& client);
+  /// Other rules, and the channels that they ask for: all of it, or nothing.
+  [[nodiscard]] Result<std::vector<PlanStep>> apply(Policy next, const Client& client, TimePoint now);
+
   // Prompts.
-  /// Ends the leases of the channel whose locks are gone. Returns whether anybody is still there.
-  bool look_at(const std::string& name, TimePoint now);
+  /// Ends the leases whose locks are gone of the channel that has `file`, or had it. Returns whether anybody is still
+  /// there.
+  bool look_at(const std::string& file, TimePoint now);
   /// A connection has ended: looks at the leases that were granted over it. Returns whether any still stands.
   bool hang_up(SessionId session, TimePoint now);
   /// Looks at the channels that are leased, for what nobody else reports: that one is full, or drained. `is_first`:
@@ -71,9 +84,6 @@ class Broker {
   void reap(TimePoint now);
   /// When reap() has something to do next.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const { return registry_.next_deadline(); }
-
-  /// Other rules, and the channels that they ask for.
-  void apply(Policy next, TimePoint now);
 
   /// The broker ends. Removes what nobody needs: segments of ours, empty, that nobody has open. The rest waits for the
   /// next.
@@ -105,9 +115,31 @@ class Broker {
   /// Notices how many messages wait in the channel, which `look` shows.
   void note_waiting(const std::string& name, const SegmentLook& look, TimePoint now);
   void reap_one(const std::string& name, TimePoint now);
-  void add_provisioned(const ChannelSpec& spec, TimePoint now);
+  /// The channels that `policy` asks for, as far as they can be had.
+  void provide(const Policy& policy, TimePoint now);
+  void withdraw(const std::string& name, TimePoint now);
+  /// nullopt: without memory, because of `why`.
+  void add_provisioned(const ChannelSpec& spec, const std::optional<MadeSegment>& made, const std::string& why,
+                       TimePoint now);
   void change(const ChannelSpec& spec, TimePoint now);
-  void resize(const ChannelSpec& spec, TimePoint now);
+
+  // Generations of memory.
+  /// Whether the lease of `role` still stands, in whatever memory. `look`: the channel's segment, if it is still there.
+  bool is_held_still(const Channel& channel, Role role, const SegmentLook* look, TimePoint now);
+  /// For a holder who is behind, or says so.
+  Result<Grant> catch_up(const Channel& channel, const protocol::AcquireCall& call, const SegmentLook& look,
+                         const Client& client, TimePoint now);
+  Result<void> move(const ChannelSpec& next, std::optional<Role> fenced, TimePoint now);
+  /// After the commit.
+  void note_move(const Move& move, TimePoint now);
+  /// Removes the former memory of the channel that nobody has open.
+  void settle_formers(const Channel& channel);
+  /// What an earlier broker has left of moves, finished or not.
+  void take_up_formers(TimePoint now);
+  void take_up_former(const FormerName& name, const SegmentLook& look, TimePoint now);
+  void end_unfinished_move(const std::string& name, const SegmentLook& look);
+  /// Tells the peer of `role`, whose holder has died, and how as soon as that is known.
+  void tell_peer(const Channel& channel, Role role);
   /// Why the segment of `channel` cannot be removed; empty: it can.
   [[nodiscard]] std::string kept_because(const Channel& channel, const SegmentLook& look) const;
   /// The role is leased, and its holder has not renewed the lease in time.
@@ -139,11 +171,20 @@ class Broker {
     std::uint64_t full = 0;
     std::uint32_t depth = 0;
   };
+  /// A counter that grows when a side moves, as it was seen last.
+  struct Progress {
+    std::uint64_t count = 0;
+    TimePoint since{};
+  };
+  /// For how long at least the counter of `role` has stood still; -1: not known yet.
+  std::int64_t idle_ms(const Channel& channel, Role role, std::uint64_t count, TimePoint now);
 
   Segments segments_;
   Registry registry_;
   Liveness& liveness_;
   Events& events_;
+  Processes& processes_;
+  std::map<std::string, std::array<std::optional<Progress>, 2>> progress_;  ///< of channels that exist
   std::map<std::string, QueueSeen> queues_seen_;  ///< of channels that exist; out of date while nobody watches
 };
 

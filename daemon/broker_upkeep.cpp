@@ -29,11 +29,12 @@ void Broker::start(TimePoint now) {
   for (const std::string& name : segments_.ours()) {
     if (const auto look = segments_.look(name); look && look->ours) adopt(name, *look, now);
   }
+  take_up_formers(now);
   if (!registry_.channels().empty()) {
     log::info("found " + plural(registry_.channels().size(), "channel") + " of an earlier run, " +
               plural(registry_.lease_count(), "lease") + " held");
   }
-  apply(registry_.policy(), now);
+  provide(registry_.policy(), now);
 }
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
@@ -50,7 +51,13 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
   tell(EventKind::adopted, channel, [&] {
     return "channel " + name + " of an earlier zipcd was found, with " + to_string(channel.spec.params);
   });
+  end_unfinished_move(name, look);
   notice_others(name, look, now);
+  for (const Role role : kRoles) {  // who has died while no broker was there
+    if (!channel.lease(role) && look.features[index_of(role)] != 0) {
+      segments_.tell_of_departure(name, look.id, role, kNoticePeerGone | kNoticeDied);
+    }
+  }
   note_waiting(name, look, now);
   log::debug("channel " + name + " taken up");
 }
@@ -82,7 +89,9 @@ bool Broker::notice_others(const std::string& name, const SegmentLook& look, Tim
   return channel.state() == ChannelState::in_use;
 }
 
-bool Broker::look_at(const std::string& name, TimePoint now) {
+bool Broker::look_at(const std::string& file, TimePoint now) {
+  const auto former = parse_former_name(file);
+  const std::string& name = former ? former->channel : file;
   const Channel* channel = registry_.find(name);
   if (channel == nullptr) return false;
   const auto look = settle(*channel, now);
@@ -113,10 +122,11 @@ std::optional<SegmentLook> Broker::settle(const Channel& channel, TimePoint now)
   if (is_there) compare_queue(channel, *look);
   for (const Role role : kRoles) {
     const auto& lease = channel.lease(role);
-    if (lease && !(is_there ? is_held(*look, name, role) : !process_is_gone(lease->holder.pid))) {
+    if (lease && !is_held_still(channel, role, is_there ? &*look : nullptr, now)) {
       end(name, role, is_there ? &*look : nullptr, now);
     }
   }
+  settle_formers(channel);
   if (channel.existing_peer && !(is_there && is_open_elsewhere(*look))) {
     registry_.set_existing_peer(name, false, now);
     if (!channel.is_leased()) liveness_.unwatch(name);
@@ -141,6 +151,9 @@ void Broker::end(const std::string& name, Role role, const SegmentLook* look, Ti
                " no longer");
   }
   tell_end(channel, role, look);
+  // Who gives a role back tells the peer itself.
+  const bool has_died = look != nullptr && (look->features[index_of(role)] != 0 || channel.lease(role)->behind);
+  if (has_died) tell_peer(channel, role);
   registry_.end(name, role, now);
   if (channel.state() != ChannelState::in_use) liveness_.unwatch(name);
 }
@@ -148,6 +161,12 @@ void Broker::end(const std::string& name, Role role, const SegmentLook* look, Ti
 void Broker::forget(const std::string& name) {
   liveness_.unwatch(name);
   queues_seen_.erase(name);
+  progress_.erase(name);
+  for (const Former& former : registry_.find(name)->formers) {
+    const std::string file = to_string(FormerName{.channel = name, .generation = former.generation});
+    liveness_.unwatch(file);
+    static_cast<void>(segments_.remove(file, former.id));  // gone is as good as removed
+  }
   registry_.remove(name);
 }
 
@@ -177,76 +196,10 @@ void Broker::reap_one(const std::string& name, TimePoint now) {
   forget(name);
 }
 
-void Broker::apply(Policy next, TimePoint now) {
-  const ConfigDiff diff = registry_.diff(next);
-  registry_.set_policy(std::move(next));
-  for (const std::string& name : diff.withdrawn) {
-    registry_.withdraw(name, now);
-    const Channel& channel = *registry_.find(name);
-    settle(channel, now);
-    log::info("channel " + name + " is no longer provided by the configuration" +
-              (channel.waiting != 0 ? "; it stays for now: " + plural(channel.waiting, "message") + " waiting" : ""));
-    tell(EventKind::withdrawn, *registry_.find(name),
-         [&] { return "channel " + name + " is no longer provided by the configuration"; });
-  }
-  for (const ChannelSpec& spec : diff.resized) resize(spec, now);
-  for (const ChannelSpec& spec : diff.changed) change(spec, now);
-  for (const ChannelSpec& spec : diff.added) add_provisioned(spec, now);
-}
-
-void Broker::add_provisioned(const ChannelSpec& spec, TimePoint now) {
-  const auto made = segments_.make(spec);
-  if (!made) {  // kept without memory: whoever asks for it makes us try again
-    log::error("channel " + spec.name + " (" + place_of(spec, registry_.policy()) + "): " + made.failure().message);
-    const Channel& channel = registry_.add(spec, std::nullopt, false, now);
-    tell(EventKind::created, channel, [&] {
-      return "channel " + spec.name +
-             " is provided by the configuration, but without memory: " + made.failure().message;
-    });
-    return;
-  }
-  const Channel& channel = registry_.add(spec, made->backing, false, now);
-  log::info("channel " + spec.name + " provided: " + to_string(spec.params));
-  tell(made->backing.ours ? EventKind::created : EventKind::adopted, channel,
-       [&] { return "channel " + spec.name + " is provided by the configuration, with " + to_string(spec.params); });
-}
-
-void Broker::change(const ChannelSpec& spec, TimePoint now) {
-  const Channel& channel = *registry_.find(spec.name);
-  const ChannelSpec before = channel.spec;
-  registry_.configure(spec, now);
-  if (channel.backing) segments_.describe(spec, channel.backing->id);
-  if (!before.provisioned) log::info("channel " + spec.name + " taken over by the configuration");
-  if (channel.state() != ChannelState::in_use) liveness_.unwatch(spec.name);  // it may have been draining
-  if (before.permissions != spec.permissions) {
-    log::info("channel " + spec.name + " has mode " + octal(spec.permissions.mode) + " now, owner " +
-              std::to_string(spec.permissions.owner) + ", group " + std::to_string(spec.permissions.group));
-  }
-  if (before.provisioned && before.linger != spec.linger) log::info("channel " + spec.name + " has another linger now");
-  if (before.lease_ttl != spec.lease_ttl) log::info("channel " + spec.name + " has another lease_ttl now");
-}
-
-void Broker::resize(const ChannelSpec& spec, TimePoint now) {
-  const Channel& channel = *registry_.find(spec.name);
-  const auto look = settle(channel, now);
-  const std::string obstacle = look ? kept_because(channel, *look) : "";
-  if (obstacle.empty()) {
-    log::info("channel " + spec.name + " has other sizes now, so it is made anew");
-    if (look) static_cast<void>(segments_.remove(spec.name, look->id));  // if it fails, so does making it, and says why
-    forget(spec.name);
-    return add_provisioned(spec, now);
-  }
-  log::warning("channel " + spec.name + " keeps " + to_string(channel.spec.params) + " although " +
-               place_of(spec, registry_.policy()) + " says " + to_string(spec.params) + ": it " + obstacle);
-  ChannelSpec kept = spec;
-  kept.params = channel.spec.params;
-  if (kept != channel.spec) change(kept, now);
-}
-
 std::string Broker::kept_because(const Channel& channel, const SegmentLook& look) const {
   if (!channel.backing || !channel.backing->ours || !look.ours) return "is in a segment that this broker did not make";
   for (const Role role : kRoles) {
-    if (is_held(look, channel.spec.name, role)) return "has a " + std::string(to_string(role));
+    if (channel.lease(role) || is_held(look, channel.spec.name, role)) return "has a " + std::string(to_string(role));
   }
   if (look.stats.depth != 0) return "has " + plural(look.stats.depth, "message") + " waiting";
   if (look.info->existing_peer_seen && is_open_elsewhere(look)) return "is in use by a program that takes no lease";
@@ -262,13 +215,6 @@ void Broker::stop(TimePoint now) {
   }
   log::info(plural(removed, "segment") + " removed, " + plural(registry_.channels().size() - removed, "channel") +
             " left for the next run");
-}
-
-void Broker::expire(const std::string& name, Role role, TimePoint now) {
-  const Lease& lease = *registry_.find(name)->lease(role);
-  log::warning("channel " + name + ": process " + std::to_string(lease.holder.pid) +
-               " has not renewed its lease in time, and is " + std::string(to_string(role)) + " no longer");
-  end(name, role, now);
 }
 
 }  // namespace zipc

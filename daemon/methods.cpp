@@ -5,6 +5,10 @@
 #include <boost/json/array.hpp>
 #include <chrono>
 #include <utility>
+#include <variant>
+
+#include "config/config.h"
+#include "daemon/accounts.h"
 
 #include "common/name.h"
 
@@ -52,6 +56,24 @@ error ExpectedMore ()
 Answer failed(const Failure& failure) { return {protocol::to_reply(failure), {}}; }
 Answer done(json::object parameters) { return {{.error = {}, .parameters = std::move(parameters)}, {}}; }
 
+/// Error::invalid_config: every mistake is a line of the message.
+Result<Config> parse(const protocol::ConfigCall& call) {
+  ConfigResult result = parse_config(call.config, call.file);
+  if (auto* config = std::get_if<Config>(&result)) return std::move(*config);
+  const auto& mistakes = std::get<std::vector<Diagnostic>>(result);
+  std::string message = call.file + " has " + std::to_string(mistakes.size()) +
+                        (mistakes.size() == 1 ? " mistake" : " mistakes");
+  for (const Diagnostic& mistake : mistakes) message.append("\n").append(to_string(mistake));
+  return Failure{Error::invalid_config, message};
+}
+
+Answer steps_or_failure(const Result<std::vector<PlanStep>>& steps) {
+  if (!steps) return failed(steps.failure());
+  json::array encoded;
+  for (const PlanStep& step : *steps) encoded.push_back(protocol::encode(step));
+  return done({{"steps", std::move(encoded)}});
+}
+
 /// An error of org.varlink.service, whose one parameter is called `member`.
 Answer service_error(std::string_view error, std::string_view member, std::string_view value) {
   return {{.error = std::string(protocol::kService).append(".").append(error), .parameters = {{member, value}}}, {}};
@@ -81,6 +103,10 @@ const Methods::Method Methods::kMethods[] = {
     {method::kList, &Methods::list},
     {method::kGet, &Methods::get},
     {method::kWatch, &Methods::watch},
+    {method::kRevoke, &Methods::revoke},
+    {method::kResize, &Methods::resize},
+    {method::kPlan, &Methods::plan},
+    {method::kApply, &Methods::apply},
     {method::kPing, &Methods::ping},
     {method::kGetInfo, &Methods::get_info},
     {method::kGetInterfaceDescription, &Methods::get_interface_description},
@@ -166,6 +192,38 @@ Answer Methods::watch(const protocol::Call& call, const Client& client, TimePoin
   return {.reply = {}, .fds = {}, .events = events_.subscribe(client, wanted->name)};
 }
 
+Answer Methods::revoke(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_revoke(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto channel = broker_.revoke(*wanted, client, now);
+  return channel ? done({{"channel", protocol::encode(*channel)}}) : failed(channel.failure());
+}
+
+Answer Methods::resize(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_resize(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto channel = broker_.resize(*wanted, client, now);
+  return channel ? done({{"channel", protocol::encode(*channel)}}) : failed(channel.failure());
+}
+
+Answer Methods::plan(const protocol::Call& call, const Client& client, TimePoint) {
+  const auto wanted = protocol::decode_config(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto config = parse(*wanted);
+  if (!config) return failed(config.failure());
+  return steps_or_failure(broker_.plan(resolve(*config, wanted->file), client));
+}
+
+Answer Methods::apply(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_config(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto config = parse(*wanted);
+  if (!config) return failed(config.failure());
+  const auto applied = broker_.apply(resolve(*config, wanted->file), client, now);
+  if (applied) server_.set_limits(config->limits);
+  return steps_or_failure(applied);
+}
+
 Answer Methods::ping(const protocol::Call&, const Client&, TimePoint now) {
   const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
   return done(
@@ -174,7 +232,7 @@ Answer Methods::ping(const protocol::Call&, const Client&, TimePoint now) {
                                            .uid = geteuid(),
                                            .channels = static_cast<std::int64_t>(broker_.registry().channels().size()),
                                            .leases = static_cast<std::int64_t>(broker_.registry().lease_count()),
-                                           .connections = static_cast<std::int64_t>(connections_()),
+                                           .connections = static_cast<std::int64_t>(server_.connections()),
                                            .uptime_ms = uptime.count()}));
 }
 

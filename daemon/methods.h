@@ -25,12 +25,23 @@ struct Answer {
 
 class Methods {
  public:
-  /// `connections`: how many clients are connected. `broker` and `events` outlive the object.
-  Methods(Broker& broker, Events& events, std::function<std::size_t()> connections, TimePoint started)
-      : broker_(broker), events_(events), connections_(std::move(connections)), started_(started) {}
+  /// What only the server can do.
+  struct Server {
+    std::function<std::size_t()> connections;         ///< how many clients are connected
+    std::function<void(const Limits&)> set_limits;  ///< of connections, from now on
+  };
+
+  /// `broker` and `events` outlive the object.
+  Methods(Broker& broker, Events& events, Server server, TimePoint started)
+      : broker_(broker), events_(events), server_(std::move(server)), started_(started) {}
 
   /// Carries `call` out for `client`.
   [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
+
+  /// The longest call in bytes that `client` may make.
+  [[nodiscard]] std::size_t call_size_max(const Client& client) const noexcept {
+    return is_privileged(client, broker_.registry().policy()) ? protocol::kPrivilegedCallSizeMax : protocol::kCallSizeMax;
+  }
 
   /// The connection of `session` has ended. Returns whether a lease that was granted over it still stands.
   bool hang_up(SessionId session, TimePoint now) { return broker_.hang_up(session, now); }
@@ -46,6 +57,10 @@ class Methods {
   Answer remove(const protocol::Call& call, const Client& client, TimePoint now);
   Answer list(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer revoke(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer resize(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer plan(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer apply(const protocol::Call& call, const Client& client, TimePoint now);
   Answer watch(const protocol::Call& call, const Client& client, TimePoint now);
   Answer ping(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_info(const protocol::Call& call, const Client& client, TimePoint now);
@@ -53,7 +68,7 @@ class Methods {
 
   Broker& broker_;
   Events& events_;
-  std::function<std::size_t()> connections_;
+  Server server_;
   TimePoint started_;
 };
 

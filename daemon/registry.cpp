@@ -115,15 +115,35 @@ Result<void> Registry::check_use(const Channel& channel, const Client& client,
                  .expected = channel.spec.params};
 }
 
-Result<void> Registry::check_remove(const std::string& name, bool force, const Client& client) const {
+Result<void> Registry::check_manage(const std::string& name, const Client& client) const {
   const Channel* channel = find(name);
   if (channel == nullptr) return not_found(name);
   const uid_t owner = channel->spec.permissions.owner;
-  if (client.uid != owner && !is_privileged(client, policy_)) {
-    return Failure{.code = Error::permission_denied,
-                   .message = "channel " + name + " belongs to user " + std::to_string(owner),
-                   .rule = "only the owner, the broker's user and root may remove a channel"};
+  if (client.uid == owner || is_privileged(client, policy_)) return {};
+  return Failure{.code = Error::permission_denied,
+                 .message = "channel " + name + " belongs to user " + std::to_string(owner),
+                 .rule = "only the owner, the broker's user and root may change or remove a channel"};
+}
+
+Result<void> Registry::check_resize(const Channel& channel, const Params& params) const {
+  if (auto valid = check_params(params); !valid) return valid;
+  const Limits& limits = policy_.limits;
+  const std::uint64_t bytes = segment_size(params);
+  if (bytes > limits.bytes_per_channel) {
+    return limit_reached("channel_size", limits.bytes_per_channel,
+                         channel.spec.name + " would take " + std::to_string(bytes) + " bytes");
   }
+  if (bytes > limits.total_bytes || bytes_ > limits.total_bytes - bytes) {
+    return limit_reached("total_size", limits.total_bytes,
+                         std::to_string(bytes_) + " bytes are used, and " + channel.spec.name + " takes " +
+                             std::to_string(bytes) + " more until nobody uses its present memory");
+  }
+  return {};
+}
+
+Result<void> Registry::check_remove(const std::string& name, bool force, const Client& client) const {
+  if (auto allowed = check_manage(name, client); !allowed) return allowed;
+  const Channel* channel = find(name);
   if (channel->spec.provisioned) {
     return Failure{Error::channel_provisioned,
                    "channel " + name + " is provided by " + place_of(channel->spec, policy_)};
@@ -242,6 +262,7 @@ void Registry::remove(std::string_view name) {
   Channel& channel = at(name);
   if (const auto deadline = channel.reap_at()) schedule_.erase({*deadline, channel.spec.name});
   for (const Role role : kRoles) end_lease(channel, role);
+  for (const Former& former : channel.formers) bytes_ -= former.bytes;
   bytes_ -= segment_size(channel.spec.params);
   channels_.erase(channels_.find(name));
 }
@@ -250,6 +271,8 @@ void Registry::set_backing(std::string_view name, std::optional<Backing> backing
   Channel& channel = at(name);
   update(channel, now, [&] {
     for (const Role role : kRoles) end_lease(channel, role);
+    for (const Former& former : channel.formers) bytes_ -= former.bytes;
+    channel.formers.clear();
     channel.existing_peer = false;
     channel.waiting = 0;
     channel.backing = backing;
@@ -311,6 +334,44 @@ void Registry::end_lease(Channel& channel, Role role) {
   lease.reset();
 }
 
+void Registry::move(const ChannelSpec& spec, const Backing& backing, const Former& former, std::optional<Role> fenced,
+                    TimePoint now) {
+  add_former(spec.name, former);
+  configure(spec, now);
+  Channel& channel = at(spec.name);
+  update(channel, now, [&] {
+    channel.backing = backing;
+    if (fenced) end_lease(channel, *fenced);
+    for (auto& lease : channel.leases) {
+      if (lease && !lease->behind) lease->behind = former.generation;
+    }
+  });
+}
+
+void Registry::fall_behind(std::string_view name, Role role, std::uint32_t generation) {
+  auto& lease = at(name).leases[index_of(role)];
+  assert(lease);
+  lease->behind = generation;
+}
+
+void Registry::catch_up(std::string_view name, Role role, const Client& client, TimePoint now) {
+  pass_on(name, role, client, now);
+  at(name).leases[index_of(role)]->behind.reset();
+}
+
+void Registry::add_former(std::string_view name, const Former& former) {
+  at(name).formers.push_back(former);
+  bytes_ += former.bytes;
+}
+
+void Registry::drop_former(std::string_view name, std::uint32_t generation) {
+  Channel& channel = at(name);
+  for (const Former& former : channel.formers) {
+    if (former.generation == generation) bytes_ -= former.bytes;
+  }
+  std::erase_if(channel.formers, [&](const Former& former) { return former.generation == generation; });
+}
+
 void Registry::forget_ended(LeaseId id) {
   std::erase_if(ended_, [&](const Ended& ended) { return ended.id == id; });
 }
@@ -359,9 +420,15 @@ std::string Registry::check_invariants() const {
   for (const auto& [name, channel] : channels_) {
     if (name != channel.spec.name) return name + " is filed under another name";
     bytes += segment_size(channel.spec.params);
+    for (const Former& former : channel.formers) bytes += former.bytes;
+    const auto is_former = [&](std::uint32_t generation) {
+      return std::any_of(channel.formers.begin(), channel.formers.end(),
+                         [&](const Former& former) { return former.generation == generation; });
+    };
     for (const Role role : kRoles) {
       const auto& lease = channel.lease(role);
       if (!lease) continue;
+      if (lease->behind && !is_former(*lease->behind)) return "a lease of " + name + " is behind in no former memory";
       ++leases;
       const auto place = places_.find(lease->id);
       if (place == places_.end() || place->second != LeasePlace{name, role})

@@ -13,12 +13,13 @@
 ///   2. A lease's number is never given twice.
 ///   3. A channel is on the schedule if and only if it is not provisioned, has been used, is not in use, lingers for a
 ///      finite time, and is not draining with messages in it; and then at the end of its use plus its linger.
-///   4. bytes() is the sum of segment_size() over all channels.
+///   4. bytes() is the sum of segment_size() over all channels, and of what their former memory takes.
 ///   5. A channel that is leased has been used.
 ///   6. A lease that has ended is remembered, kEndedMax of them at most, and none of those is held.
 ///   7. A lease has an expiry if and only if its channel has a lease_ttl, and the index of expiries names exactly the
 ///      leases that have one.
 ///   8. A channel that is draining is not provisioned, and has been used.
+///   9. Who is behind is so in a former memory of the channel.
 #pragma once
 
 #include <array>
@@ -49,6 +50,8 @@ struct Lease {
   Client holder;
   TimePoint since;
   std::optional<TimePoint> expires = {};  ///< lease_ttl after it was granted or last renewed; nullopt: never
+  /// The generation whose memory the holder still uses; nullopt: the present one.
+  std::optional<std::uint32_t> behind = {};
 };
 
 /// Which file holds a channel's memory.
@@ -57,6 +60,13 @@ struct Backing {
   bool ours = false;  ///< this broker made it, now or in an earlier life: only then may it be removed
 
   friend bool operator==(const Backing&, const Backing&) = default;
+};
+
+/// Memory that a channel has left, and that somebody still has open.
+struct Former {
+  std::uint32_t generation = 0;
+  SegmentId id;
+  std::uint64_t bytes = 0;
 };
 
 /// What a channel is doing. Never stored: it follows from the fields of Channel.
@@ -77,6 +87,7 @@ struct Channel {
   std::uint32_t waiting = 0;   ///< messages found in it when it was last looked at
   TimePoint idle_since{};      ///< when it was last in use; meaningless while it is
   std::array<std::optional<Lease>, 2> leases;  ///< by index_of()
+  std::vector<Former> formers;                 ///< the earliest first
 
   [[nodiscard]] const std::optional<Lease>& lease(Role role) const noexcept { return leases[index_of(role)]; }
   [[nodiscard]] bool is_leased() const noexcept { return leases[0] || leases[1]; }
@@ -139,6 +150,12 @@ class Registry {
   [[nodiscard]] Result<void> check_use(const Channel& channel, const Client& client,
                                        const std::optional<Params>& params) const;
 
+  /// Error::channel_not_found; permission_denied: `client` is neither the channel's owner nor privileged.
+  [[nodiscard]] Result<void> check_manage(const std::string& name, const Client& client) const;
+
+  /// Error::invalid_params, limit_reached, unless a channel in use may have a second segment with these sizes for a while.
+  [[nodiscard]] Result<void> check_resize(const Channel& channel, const Params& params) const;
+
   /// Error::channel_not_found, permission_denied, channel_provisioned, channel_in_use (unless `force`),
   /// foreign_segment.
   [[nodiscard]] Result<void> check_remove(const std::string& name, bool force, const Client& client) const;
@@ -183,6 +200,14 @@ class Registry {
   void renew(std::string_view name, Role role, TimePoint now);
   /// The role is leased.
   void end(std::string_view name, Role role, TimePoint now);
+  /// The channel has other memory. `fenced` loses its lease; the other one is behind, in `former`, until it follows.
+  void move(const ChannelSpec& spec, const Backing& backing, const Former& former, std::optional<Role> fenced, TimePoint now);
+  /// The role is leased, by a holder that uses the memory of `generation`, a former one.
+  void fall_behind(std::string_view name, Role role, std::uint32_t generation);
+  /// The role's holder, `client`, uses the channel's present memory now.
+  void catch_up(std::string_view name, Role role, const Client& client, TimePoint now);
+  void add_former(std::string_view name, const Former& former);
+  void drop_former(std::string_view name, std::uint32_t generation);
   /// An ended lease was given back: another Release of it is an error.
   void forget_ended(LeaseId id);
   void set_existing_peer(std::string_view name, bool there, TimePoint now);

@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <utility>
 
+#include "common/name.h"
 #include "daemon/log.h"
 
 namespace zipc {
@@ -21,6 +23,13 @@ Failure from_errno(const std::string& what, const std::string& name) {
   if (errno == ELOOP || errno == ENXIO) return {Error::foreign_segment, name + " is not a shared memory segment"};
   if (errno != EACCES && errno != EPERM) return {Error::system, text};
   return {.code = Error::permission_denied, .message = text, .rule = "the mode of the segment's file"};
+}
+
+constexpr std::size_t notice_offset(Role role) noexcept {
+  return role == Role::sender ? offsetof(SegmentHeader, notice_to_sender) : offsetof(SegmentHeader, notice_to_receiver);
+}
+constexpr std::size_t waiting_offset(Role role) noexcept {
+  return role == Role::sender ? offsetof(SegmentHeader, sender_waiting) : offsetof(SegmentHeader, waiters);
 }
 
 /// The constants, if it is a header of zipc's whose sizes are possible and fit the file.
@@ -50,8 +59,12 @@ void read_header(SegmentLook& look) {
   look.info = decode(header, look.size);
   if (!look.info) return;
   look.stats = Ring(&header, nullptr, look.info->params, nullptr).stats();
-  look.features[index_of(Role::sender)] = header.sender_features.load(std::memory_order_relaxed);  // the copy is ours
-  look.features[index_of(Role::receiver)] = header.receiver_features.load(std::memory_order_relaxed);
+  const auto both = [](const std::atomic<std::uint32_t>& sender, const std::atomic<std::uint32_t>& receiver) {
+    return std::array{sender.load(std::memory_order_relaxed), receiver.load(std::memory_order_relaxed)};  // the copy is ours
+  };
+  look.features = both(header.sender_features, header.receiver_features);
+  look.waiting = both(header.sender_waiting, header.waiters);
+  look.notices = both(header.notice_to_sender, header.notice_to_receiver);
 }
 
 /// Whether the file has the size that an existing peer gives a segment of `params`.
@@ -93,6 +106,32 @@ std::chrono::milliseconds linger_from_header(std::uint32_t ms) noexcept {
   return ms == kLingerForeverMs ? kLingerForever : std::chrono::milliseconds(ms);
 }
 
+std::string to_string(const FormerName& former) { return former.channel + " " + std::to_string(former.generation); }
+
+std::optional<FormerName> parse_former_name(std::string_view file) {
+  const std::size_t space = file.rfind(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  FormerName former{.channel = std::string(file.substr(0, space))};
+  const std::string_view number = file.substr(space + 1);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), former.generation);
+  if (error != std::errc{} || end != number.data() + number.size() || !check_name(former.channel)) return std::nullopt;
+  return former;
+}
+
+bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without) noexcept {
+  SegmentHeader header{};
+  if (!platform::copy_header(fd, &header, sizeof header)) return false;
+  const auto& notice = to == Role::sender ? header.notice_to_sender : header.notice_to_receiver;
+  const std::uint32_t before = notice.load(std::memory_order_relaxed);  // the copy is ours
+  return platform::write_header_word(fd, notice_offset(to), (before & ~without) | bits);
+}
+
+void wake(int fd, Role role) noexcept {
+  // The kernel wants an address. What is there is never touched: a client may have cut the file short.
+  const auto mapping = Mapping::map(fd, sizeof(SegmentHeader));
+  if (mapping) wake_one(role == Role::sender ? mapping->header().notice_to_sender : mapping->header().notice_to_receiver);
+}
+
 bool is_held(const SegmentLook& look, const std::string& name, Role role) noexcept {
   return is_locked(look.fd.get(), name, lock_of(role));
 }
@@ -121,14 +160,15 @@ Result<SegmentLook> Segments::look(const std::string& name) const {
 }
 
 Result<MadeSegment> Segments::make(const ChannelSpec& spec) const {
-  auto made = create(spec);
+  auto made = create(spec, 1);
   return made.error() == Error::channel_exists ? take(spec) : std::move(made);
 }
 
-Result<MadeSegment> Segments::create(const ChannelSpec& spec) const {
+Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t generation) const {
   auto file = create_segment_file(spec.name, initial_mode(spec.permissions.mode));
   if (!file) return file.failure();
   const Creator creator{.origin = spec.provisioned ? Origin::provisioned : Origin::dynamic,
+                        .generation = generation,
                         .broker_id = broker_id_,
                         .linger_ms = linger_to_header(spec.linger),
                         .owner_uid = spec.permissions.owner};
@@ -226,6 +266,26 @@ void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
   }
   if (fchmod(fd->get(), static_cast<mode_t>(mode)) != 0)
     log::debug("cannot set the mode of " + spec.name + ": " + std::strerror(errno));
+}
+
+void Segments::tell_of_departure(const std::string& name, const SegmentId& id, Role gone, std::uint32_t notice) const {
+  const auto fd = open(name, id);
+  if (!fd) return log::debug("cannot tell the peer of a holder that has gone: " + fd.failure().message);
+  // Whoever takes the role next, with or without us, enters it under this lock. If it is not free we tell all the same:
+  // that the peer is told in vain, because a successor comes at this moment, is better than that it is not told.
+  auto lock = try_lock(fd->get(), name, LockKind::set_up);
+  const bool is_sender = gone == Role::sender;
+  if (lock) {
+    if (is_locked(fd->get(), name, lock_of(gone))) return unlock(fd->get(), *lock, LockKind::set_up);
+    const bool cleared =
+        platform::write_header_word(fd->get(), waiting_offset(gone), 0) &&
+        platform::write_header_word(fd->get(), is_sender ? offsetof(SegmentHeader, sender_features)
+                                                         : offsetof(SegmentHeader, receiver_features), 0);
+    if (!cleared) log::debug("cannot write to the header of " + name);
+  }
+  if (!add_notice(fd->get(), other(gone), notice)) log::debug("cannot write to the header of " + name);
+  if (lock) unlock(fd->get(), *lock, LockKind::set_up);
+  wake(fd->get(), other(gone));
 }
 
 std::vector<std::string> Segments::ours() const {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/segment.h"
@@ -30,6 +31,8 @@ struct SegmentLook {
   std::optional<SegmentInfo> info;          ///< nullopt: no zipc peer has set it up, or its header is impossible
   Stats stats;                              ///< zeros without `info`
   std::array<std::uint32_t, 2> features{};  ///< Feature bits, by index_of(): 0 once a holder has given its role back
+  std::array<std::uint32_t, 2> waiting{};   ///< waiting words, by index_of()
+  std::array<std::uint32_t, 2> notices{};   ///< Notice bits, by index_of() of who is told
   bool ours = false;                        ///< this broker made it, in this life or an earlier one
 };
 
@@ -58,6 +61,11 @@ class Segments {
   /// Error::params_mismatch, foreign_segment, out_of_memory, busy (others are setting it up), system.
   [[nodiscard]] Result<MadeSegment> make(const ChannelSpec& spec) const;
 
+  /// Makes the segment that a channel is to have next, of that generation. Error::channel_exists, out_of_memory, system.
+  [[nodiscard]] Result<MadeSegment> make_next(const ChannelSpec& spec, std::uint32_t generation) const {
+    return create(spec, generation);
+  }
+
   /// Opens the segment that `id` says for one more description of it. Error::channel_not_found when the file has gone
   /// or is another one, permission_denied, system.
   [[nodiscard]] Result<UniqueFd> open(const std::string& name, const SegmentId& id) const;
@@ -77,11 +85,15 @@ class Segments {
   /// header, from which the next broker learns them.
   void describe(const ChannelSpec& spec, const SegmentId& id) const;
 
+  /// Tells the holder of the other role, if there is one, that the holder of `gone` is there no longer, and wakes it.
+  /// `notice`: kNoticePeerGone and what is known about how. Nothing if somebody has the role again.
+  void tell_of_departure(const std::string& name, const SegmentId& id, Role gone, std::uint32_t notice) const;
+
   /// The names of all segments of ours. Where the platform cannot list them, there are none.
   [[nodiscard]] std::vector<std::string> ours() const;
 
  private:
-  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec) const;
+  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, std::uint32_t generation) const;
   /// A file that is there already.
   [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec) const;
   /// One that its maker has left empty.
@@ -90,11 +102,26 @@ class Segments {
   std::uint32_t broker_id_;
 };
 
+/// Sets `bits` of the notice to the holder of `to`, and clears those of `without`. Not at once: only the broker sets any
+/// while it does this, and a bit that its reader takes back meanwhile is told twice.
+bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without = 0) noexcept;
+/// Wakes the holder of `role` if it sleeps, to look at its notice.
+void wake(int fd, Role role) noexcept;
+
 /// Whether somebody holds the lock of `role`.
 [[nodiscard]] bool is_held(const SegmentLook& look, const std::string& name, Role role) noexcept;
 
 /// Whether anybody but us has the file open or mapped; true where the platform or our rights do not let us know.
 [[nodiscard]] bool is_open_elsewhere(const SegmentLook& look) noexcept;
+
+/// The file of memory that a channel has left, for as long as somebody has it open. The space keeps it apart from channels.
+struct FormerName {
+  std::string channel;
+  std::uint32_t generation = 0;
+};
+[[nodiscard]] std::string to_string(const FormerName& former);
+/// nullopt: it is another file.
+[[nodiscard]] std::optional<FormerName> parse_former_name(std::string_view file);
 
 /// The milliseconds of a linger as the header has them, and back.
 inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
@@ -104,8 +131,15 @@ inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
 // What differs from platform to platform.
 namespace platform {
 
+/// Swaps two files that exist. Error::unsupported where the platform cannot do it at once; system.
+[[nodiscard]] Result<void> exchange(const std::string& one, const std::string& other);
+/// The files that former_name() has named.
+[[nodiscard]] std::vector<FormerName> former_names();
 /// Copies the first bytes of a segment; false if it has fewer, or they cannot be read.
 [[nodiscard]] bool copy_header(int fd, void* bytes, std::size_t size) noexcept;
+/// Copies bytes out of a segment and into it; false where that cannot be done, in whole or at all.
+[[nodiscard]] bool read_at(int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept;
+[[nodiscard]] bool write_at(int fd, std::uint64_t offset, const void* bytes, std::size_t size) noexcept;
 /// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
 [[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
 /// The valid channel names among the shared memory files; none where they cannot be listed.

@@ -1,37 +1,77 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <memory>
 
 #include "common/name.h"
 #include "daemon/segments.h"
 
 namespace zipc::platform {
+namespace {
 
-bool copy_header(int fd, void* bytes, std::size_t size) noexcept {
-  ssize_t copied = 0;
-  do {
-    copied = pread(fd, bytes, size, 0);
-  } while (copied < 0 && errno == EINTR);
-  return copied == static_cast<ssize_t>(size);
+const std::string kFolder = "/dev/shm";
+
+/// The shared memory files, each with a slash before its name.
+std::vector<std::string> files() {
+  std::vector<std::string> names;
+  const auto close = [](DIR* folder) { closedir(folder); };
+  const std::unique_ptr<DIR, decltype(close)> folder(opendir(kFolder.c_str()), close);
+  if (!folder) return names;
+  while (const dirent* entry = readdir(folder.get())) names.push_back(std::string("/").append(entry->d_name));
+  return names;
 }
 
+}  // namespace
+
+bool read_at(int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept {
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t count = pread(fd, static_cast<std::byte*>(bytes) + done, size - done, static_cast<off_t>(offset + done));
+    if (count == 0 || (count < 0 && errno != EINTR)) return false;
+    if (count > 0) done += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+bool write_at(int fd, std::uint64_t offset, const void* bytes, std::size_t size) noexcept {
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t count =
+        pwrite(fd, static_cast<const std::byte*>(bytes) + done, size - done, static_cast<off_t>(offset + done));
+    if (count == 0 || (count < 0 && errno != EINTR)) return false;
+    if (count > 0) done += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+bool copy_header(int fd, void* bytes, std::size_t size) noexcept { return read_at(fd, 0, bytes, size); }
+
 bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept {
-  return pwrite(fd, &value, sizeof value, static_cast<off_t>(offset)) == sizeof value;
+  return write_at(fd, offset, &value, sizeof value);
+}
+
+Result<void> exchange(const std::string& one, const std::string& other) {
+  const std::string paths[] = {kFolder + one, kFolder + other};
+  if (syscall(SYS_renameat2, AT_FDCWD, paths[0].c_str(), AT_FDCWD, paths[1].c_str(), RENAME_EXCHANGE) == 0) return {};
+  return Failure{Error::system, "cannot swap " + paths[0] + " and " + paths[1] + ": " + std::strerror(errno)};
 }
 
 std::vector<std::string> segment_names() {
-  std::vector<std::string> names;
-  const auto close = [](DIR* folder) { closedir(folder); };
-  const std::unique_ptr<DIR, decltype(close)> folder(opendir("/dev/shm"), close);
-  if (!folder) return names;
-  while (const dirent* entry = readdir(folder.get())) {
-    std::string name = std::string("/").append(entry->d_name);
-    if (check_name(name)) names.push_back(std::move(name));
-  }
+  std::vector<std::string> names = files();
+  std::erase_if(names, [](const std::string& name) { return !check_name(name); });
   return names;
+}
+
+std::vector<FormerName> former_names() {
+  std::vector<FormerName> formers;
+  for (const std::string& file : files()) {
+    if (auto former = parse_former_name(file)) formers.push_back(std::move(*former));
+  }
+  return formers;
 }
 
 bool is_open_elsewhere(int fd) noexcept {

@@ -24,7 +24,15 @@ bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept
   return true;
 }
 
+bool read_at(int, std::uint64_t, void*, std::size_t) noexcept { return false; }
+bool write_at(int, std::uint64_t, const void*, std::size_t) noexcept { return false; }
+
+Result<void> exchange(const std::string&, const std::string&) {
+  return Failure{Error::unsupported, "macOS cannot give a channel other memory while it is in use"};
+}
+
 std::vector<std::string> segment_names() { return {}; }
+std::vector<FormerName> former_names() { return {}; }
 
 bool is_open_elsewhere(int) noexcept { return true; }
 

@@ -54,9 +54,12 @@ class Server {
         processes_(io_),
         events_(io_, processes_),
         broker_(broker_id_of(geteuid(), listener_.path()), resolve(config, options.config_file), first_lease(),
-                liveness_, events_),
+                liveness_, events_, processes_),
         methods_(
-            broker_, events_, [this] { return connections_.count(); }, steady_clock::now()),
+            broker_, events_,
+            {.connections = [this] { return connections_.count(); },
+             .set_limits = [this](const Limits& limits) { connections_.set_limits(limits); }},
+            steady_clock::now()),
         connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         reap_timer_(io_),
@@ -130,7 +133,13 @@ class Server {
     if (config.socket.path != socket_path_) {
       log::warning("socket.path is " + config.socket.path + " now; it takes effect at the next start");
     }
-    broker_.apply(resolve(config, options_.config_file), steady_clock::now());
+    const Client ourselves{.pid = getpid(), .uid = geteuid(), .gid = getegid(), .groups = {}};
+    const auto applied = broker_.apply(resolve(config, options_.config_file), ourselves, steady_clock::now());
+    if (!applied) {
+      log::error(applied.failure().message);
+      log::error("the configuration is not reloaded: nothing has changed");
+      return Failure{applied.error(), "reload failed: " + applied.failure().message};
+    }
     connections_.set_limits(config.limits);
     log::info("configuration reloaded from " + options_.config_file);
     return {};

@@ -92,7 +92,7 @@ void Session::close() noexcept {
 
 awaitable<bool> Session::read() {
   const std::size_t before = input_.size();
-  input_.resize(protocol::kCallSizeMax + 1);  // the longest call and its NUL
+  input_.resize(before + protocol::kCallSizeMax + 1);  // what most calls fit in, with the NUL
   error_code error;
   const std::size_t size = co_await socket_.async_read_some(
       asio::buffer(input_.data() + before, input_.size() - before), redirect_error(use_awaitable, error));
@@ -109,7 +109,7 @@ awaitable<bool> Session::serve_complete_calls() {
   }
   input_.erase(0, begin);
   if (input_.empty()) input_.shrink_to_fit();  // an idle connection keeps no buffer
-  if (input_.size() <= protocol::kCallSizeMax) co_return true;
+  if (input_.size() <= methods_.call_size_max(client_)) co_return true;
   const bool usable = co_await refuse_long_call();
   co_return usable;
 }
@@ -153,7 +153,7 @@ awaitable<void> Session::report(std::shared_ptr<Subscription> events) {
 }
 
 awaitable<bool> Session::refuse_long_call() {
-  const std::string why = "a call is longer than " + std::to_string(protocol::kCallSizeMax) + " bytes";
+  const std::string why = "a call is longer than " + std::to_string(methods_.call_size_max(client_)) + " bytes";
   log_drop(why);
   const std::string reply = protocol::to_message(protocol::to_reply({Error::invalid_argument, why}));
   static_cast<void>(send_some(socket_.native_handle(), reply, {}));  // if it does not fit, it is lost

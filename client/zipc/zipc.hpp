@@ -96,6 +96,18 @@ class Endpoint {
     return {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest, s.largest};
   }
 
+  /// Who is at the other end, or was last, and how it ended: see zipc_peer. Not known after a move.
+  [[nodiscard]] ZipcPeer peer() const noexcept {
+    ZipcPeer p{};
+    zipc_peer(&context_, &p);
+    return p;
+  }
+
+  /// Extends the lease: see zipc_renew. Error::ok, fenced, closed, no_broker and what the broker may refuse with.
+  [[nodiscard]] Error renew() noexcept {
+    return zipc_renew(&context_) ? Error::ok : static_cast<Error>(zipc_last_error()->code);
+  }
+
   /// The channel's memory, `shared_memory_size()` bytes; null after a move. Writing to it breaks the channel.
   [[nodiscard]] std::byte* shared_memory_pointer() const noexcept { return reinterpret_cast<std::byte*>(context_.queue); }
   [[nodiscard]] std::size_t shared_memory_size() const noexcept { return zipc::shared_memory_size(params()); }
@@ -132,7 +144,7 @@ class Sender : public Endpoint {
   [[nodiscard]] ZIPC_API static Result<Sender> over(std::span<std::byte> memory, const Params& params,
                                                     std::string_view name = {}, std::uint64_t id = 0);
 
-  /// Sends a copy. Error::ok, full, message_too_large, closed, corrupt. Wait-free; a system call only if the receiver sleeps.
+  /// Sends a copy. Error::ok, full, peer_gone, fenced, message_too_large, closed, corrupt. Wait-free; a system call only if the receiver sleeps.
   [[nodiscard]] ZIPC_API Error send(std::span<const std::byte> message) noexcept;
   [[nodiscard]] Error send(std::string_view message) noexcept { return send(std::as_bytes(std::span(message))); }
 
@@ -164,7 +176,8 @@ class Receiver : public Endpoint {
   [[nodiscard]] ZIPC_API static Result<Receiver> over(std::span<std::byte> memory, const Params& params,
                                                       std::string_view name = {}, std::uint64_t id = 0);
 
-  /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, closed, corrupt. Wait-free.
+  /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, peer_gone, fenced, closed,
+  /// corrupt. Wait-free.
   [[nodiscard]] ZIPC_API Received receive() noexcept;
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. Spins briefly, then sleeps.

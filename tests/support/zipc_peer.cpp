@@ -1,10 +1,10 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
 //   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
-//             [--announce]
+//             [--announce] [--tell]
 //
 // QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
-// message. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
+// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
 #include <unistd.h>
 
 #include <cstdio>
@@ -32,6 +32,7 @@ struct Options {
   bool spin = false;
   bool hold = false;
   bool announce = false;
+  bool tell = false;
 };
 
 int complain(const zipc::Failure& failure) {
@@ -43,6 +44,15 @@ int complain(Error error, std::uint64_t number) {
   std::fprintf(stderr, "zipc_peer: message %llu: %s\n", static_cast<unsigned long long>(number),
                zipc::error_info(error).summary);
   return static_cast<int>(error);
+}
+
+/// Whether to try again after `error`.
+bool goes_on(const zipc::Endpoint& endpoint, Error error, Error nothing, const Options& options) {
+  if (error == Error::peer_gone && options.tell) {
+    const ZipcPeer peer = endpoint.peer();
+    std::printf("peer gone: %d %d %d\n", static_cast<int>(peer.state), peer.pid, peer.signal);
+  }
+  return error == nothing || error == Error::peer_gone;
 }
 
 Error send_one(Sender& sender, std::uint64_t number, const Options& options, std::vector<std::byte>& buffer) {
@@ -62,7 +72,7 @@ int send(const Options& options) {
   std::vector<std::byte> buffer(sender->params().message_size);
   for (std::uint64_t i = 0; i < options.count; ++i) {
     Error error = Error::full;
-    while (error == Error::full) error = send_one(*sender, options.first + i, options, buffer);
+    while (goes_on(*sender, error, Error::full, options)) error = send_one(*sender, options.first + i, options, buffer);
     if (error != Error::ok) return complain(error, options.first + i);
   }
   std::printf("sent %llu\n", static_cast<unsigned long long>(options.count));
@@ -83,7 +93,7 @@ int receive(const Options& options) {
   if (options.announce) std::puts("attached");
   for (std::uint64_t i = 0; i < options.count; ++i) {
     zipc::Received message = Error::empty;
-    while (message.error() == Error::empty) message = receive_one(*receiver, options);
+    while (goes_on(*receiver, message.error(), Error::empty, options)) message = receive_one(*receiver, options);
     if (!message) return complain(message.error(), options.first + i);
     if (!zipc::test::is_message(message->data, options.first + i, options.seed, receiver->params().message_size)) {
       std::fprintf(stderr, "zipc_peer: message %llu is wrong\n", static_cast<unsigned long long>(options.first + i));
@@ -116,6 +126,7 @@ int main(int argc, char** argv) {
     else if (option == "--spin") options.spin = true;
     else if (option == "--hold") options.hold = true;
     else if (option == "--announce") options.announce = true;
+    else if (option == "--tell") options.tell = true;
     else return 2;
   }
   return std::string_view(argv[1]) == "send" ? send(options) : receive(options);

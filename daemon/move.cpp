@@ -1,0 +1,190 @@
+#include "daemon/move.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "daemon/log.h"
+
+namespace zipc {
+namespace {
+
+Failure does_not_fit(const ChannelSpec& next, const std::string& what) {
+  return {Error::invalid_params, what + " would not fit channel " + next.name + " with " + to_string(next.params) +
+                                     "; have them received first"};
+}
+
+Failure system_failure(const std::string& name) {
+  return {Error::system, "cannot read or write the segment of channel " + name};
+}
+
+std::uint32_t value(const std::atomic<std::uint32_t>& field) noexcept {
+  return field.load(std::memory_order_relaxed);  // of a copy, which is ours
+}
+
+}  // namespace
+
+Result<Move> Move::prepare(const Segments& segments, const Channel& channel, const ChannelSpec& next,
+                           std::optional<Role> fenced) {
+  const std::string& name = channel.spec.name;
+  const auto look = segments.look(name);
+  if (!look) return look.failure();
+  if (!look->ours || !channel.backing || channel.backing->id != look->id) {
+    return Failure{Error::foreign_segment, "the segment of channel " + name + " was not made by this broker"};
+  }
+  if (look->info->existing_peer_seen) {
+    return Failure{Error::channel_in_use,
+                   "channel " + name + " is in use by a program that takes no lease, and would not follow it"};
+  }
+  Move move;
+  move.segments_ = &segments;
+  move.next_ = next;
+  move.old_params_ = look->info->params;
+  move.fenced_ = fenced;
+  const std::uint32_t generation = look->info->creator.generation;
+  move.former_ = {.generation = generation, .id = look->id, .bytes = segment_size(look->info->params)};
+  move.file_ = to_string(FormerName{.channel = name, .generation = generation});
+  auto old = segments.open(name, look->id);
+  if (!old) return old.failure();
+  move.old_ = std::move(*old);
+
+  SegmentHeader header{};
+  if (!platform::copy_header(move.old_.get(), &header, sizeof header)) return system_failure(name);
+  const auto lengths = move.lengths(header);
+  if (!lengths) return lengths.failure();
+  move.messages_ = static_cast<std::uint32_t>(lengths->size());
+
+  ChannelSpec as_file = next;
+  as_file.name = move.file_;
+  as_file.provisioned = next.provisioned || look->info->creator.origin == Origin::provisioned;  // it may be draining
+  const auto made = segments.make_next(as_file, generation + 1);
+  if (!made) return made.failure();
+  move.new_id_ = made->backing.id;
+  auto fresh = segments.open(move.file_, move.new_id_);
+  if (!fresh) {
+    static_cast<void>(segments.remove(move.file_, move.new_id_));
+    return fresh.failure();
+  }
+  move.new_ = std::move(*fresh);
+  return move;
+}
+
+Move::~Move() {
+  if (!new_ || committed_) return;
+  if (frozen_) {
+    tell(0, kNoticeMoving);
+    for (const Role role : {Role::sender, Role::receiver}) wake(old_.get(), role);
+  }
+  if (const auto removed = segments_->remove(file_, new_id_); !removed) log::warning(removed.failure().message);
+}
+
+Result<void> Move::freeze() {
+  frozen_ = true;
+  tell(kNoticeMoving, 0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // [moving]
+  SegmentHeader header{};
+  if (!platform::copy_header(old_.get(), &header, sizeof header)) return system_failure(next_.name);
+  const auto waiting = lengths(header);
+  if (!waiting) return waiting.failure();
+  return carry_over(header, *waiting);
+}
+
+Result<void> Move::commit() {
+  if (auto swapped = platform::exchange(next_.name, file_); !swapped) return swapped;
+  committed_ = true;
+  tell(kNoticeMoved, kNoticeMoving);
+  for (const Role role : {Role::sender, Role::receiver}) wake(old_.get(), role);
+  return {};
+}
+
+void Move::tell(std::uint32_t bits, std::uint32_t without) noexcept {
+  for (const Role role : {Role::sender, Role::receiver}) {
+    const bool loses_role = (bits & kNoticeMoved) != 0 && fenced_ == role;
+    if (!add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without)) {
+      log::warning("cannot write to the header of channel " + next_.name);
+    }
+  }
+}
+
+Result<std::vector<std::uint64_t>> Move::lengths(const SegmentHeader& header) const {
+  const std::uint32_t slots = old_params_.queue_size;
+  const std::uint32_t head = value(header.head);
+  const std::uint32_t tail = value(header.tail);
+  if (head >= slots || tail >= slots) {
+    return Failure{Error::corrupt, "the indices of channel " + next_.name + " are impossible"};
+  }
+  const std::uint32_t count = tail >= head ? tail - head : tail + slots - head;
+  if (count >= next_.params.queue_size) return does_not_fit(next_, std::to_string(count) + " messages that wait");
+  std::vector<std::uint64_t> lengths(count);
+  const std::uint32_t before_wrap = std::min(count, slots - head);
+  const auto read = [&](std::uint32_t slot, std::uint64_t* into, std::uint32_t number) {
+    return number == 0 || platform::read_at(old_.get(), kItemsOffset + slot * sizeof *into, into, number * sizeof *into);
+  };
+  if (!read(head, lengths.data(), before_wrap) || !read(0, lengths.data() + before_wrap, count - before_wrap)) {
+    return system_failure(next_.name);
+  }
+  for (const std::uint64_t length : lengths) {
+    if (length > old_params_.message_size) {
+      return Failure{Error::corrupt, "a message of channel " + next_.name + " has an impossible length"};
+    }
+    if (length > next_.params.message_size) {
+      return does_not_fit(next_, "a message of " + std::to_string(length) + " bytes that waits");
+    }
+  }
+  return lengths;
+}
+
+Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std::uint64_t>& lengths) {
+  const Params& params = next_.params;
+  messages_ = static_cast<std::uint32_t>(lengths.size());
+  // Counters and indices stay the same modulo queue_size: Ring::repair_counters().
+  const std::uint32_t old_head = value(header.head);
+  std::uint64_t received = header.received.load(std::memory_order_relaxed);  // the copy is ours
+  const std::uint32_t after_head = old_head + 1 == old_params_.queue_size ? 0 : old_head + 1;
+  if (received != 0 && received % old_params_.queue_size == after_head) --received;
+  const auto head = static_cast<std::uint32_t>(received % params.queue_size);
+
+  std::vector<std::byte> message;
+  std::uint32_t from = old_head;
+  std::uint32_t to = head;
+  for (const std::uint64_t length : lengths) {
+    message.resize(static_cast<std::size_t>(length));
+    const std::uint64_t source = buffers_offset(old_params_) + std::uint64_t{from} * old_params_.message_size;
+    const std::uint64_t target = buffers_offset(params) + std::uint64_t{to} * params.message_size;
+    if (!platform::read_at(old_.get(), source, message.data(), message.size()) ||
+        !platform::write_at(new_.get(), target, message.data(), message.size()) ||
+        !platform::write_at(new_.get(), kItemsOffset + to * sizeof length, &length, sizeof length)) {
+      return system_failure(next_.name);
+    }
+    from = from + 1 == old_params_.queue_size ? 0 : from + 1;
+    to = to + 1 == params.queue_size ? 0 : to + 1;
+  }
+
+  SegmentHeader fresh{};
+  if (!platform::copy_header(new_.get(), &fresh, sizeof fresh)) return system_failure(next_.name);
+  const auto set = [](auto& field, auto number) { field.store(number, std::memory_order_relaxed); };  // our own copy
+  const auto copy = [&](auto& field, const auto& old) { set(field, old.load(std::memory_order_relaxed)); };
+  set(fresh.head, head);
+  set(fresh.cached_head, head);
+  set(fresh.tail, to);
+  set(fresh.cached_tail, head);
+  set(fresh.received, received);
+  set(fresh.sent, received + messages_);
+  copy(fresh.bytes_sent, header.bytes_sent);
+  copy(fresh.full, header.full);
+  copy(fresh.deepest, header.deepest);
+  copy(fresh.largest, header.largest);
+  copy(fresh.sender_pid, header.sender_pid);
+  copy(fresh.receiver_pid, header.receiver_pid);
+  set(fresh.origin, value(fresh.origin) | (value(header.origin) & kOriginLeasedOnce));
+  // The peer of who loses its role is told so once it is there.
+  if (fenced_ == Role::sender) set(fresh.notice_to_receiver, std::uint32_t{kNoticePeerGone});
+  if (fenced_ == Role::receiver) set(fresh.notice_to_sender, std::uint32_t{kNoticePeerGone});
+  const bool written =
+      platform::write_at(new_.get(), 0, &fresh, sizeof fresh) &&
+      platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_head), old_head) &&
+      platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_tail), value(header.tail));
+  return written ? Result<void>{} : system_failure(next_.name);
+}
+
+}  // namespace zipc
