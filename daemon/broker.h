@@ -55,6 +55,9 @@ class Broker {
   [[nodiscard]] Result<void> remove(const protocol::RemoveCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
   [[nodiscard]] std::vector<ChannelInfo> list(const Client& client, TimePoint now);
+  /// What is not as the registry says, in the shared memory, at the locks, or in the registry itself. `repair`: mends
+  /// it where nobody is the worse for it.
+  [[nodiscard]] Result<std::vector<Finding>> check(bool repair, const Client& client, TimePoint now);
 
   // Prompts.
   /// Ends the leases of the channel whose locks are gone. Returns whether anybody is still there.
@@ -132,6 +135,15 @@ class Broker {
     std::uint64_t full = 0;
     std::uint32_t depth = 0;
   };
+
+  struct Check;
+  void check_channel(const Channel& channel, Check& check);
+  void check_file(const Channel& channel, const SegmentLook& look, Check& check);
+  void check_locks(const Channel& channel, const SegmentLook& look, Check& check);
+  void check_orphans(Check& check);
+  void check_registry(Check& check) const;
+  /// False: somebody holds a role, or it cannot be made.
+  bool make_memory_anew(const Channel& channel, const Check& check);
 
   Segments segments_;
   Registry registry_;

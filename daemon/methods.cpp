@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/name.h"
+#include "daemon/self.h"
 
 namespace zipc {
 namespace {
@@ -80,6 +81,7 @@ const Methods::Method Methods::kMethods[] = {
     {method::kList, &Methods::list},
     {method::kGet, &Methods::get},
     {method::kWatch, &Methods::watch},
+    {method::kCheck, &Methods::check},
     {method::kPing, &Methods::ping},
     {method::kGetInfo, &Methods::get_info},
     {method::kGetInterfaceDescription, &Methods::get_interface_description},
@@ -158,15 +160,26 @@ Answer Methods::watch(const protocol::Call& call, const Client& client, TimePoin
   return {.reply = {}, .fds = {}, .events = events_.subscribe(client, wanted->name)};
 }
 
+Answer Methods::check(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_check(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto found = broker_.check(wanted->repair, client, now);
+  if (!found) return failed(found.failure());
+  json::array findings;
+  for (const Finding& finding : *found) findings.push_back(protocol::encode(finding));
+  for (const Finding& finding : check_self(around_.descriptors())) findings.push_back(protocol::encode(finding));
+  return done({{"findings", std::move(findings)}});
+}
+
 Answer Methods::ping(const protocol::Call&, const Client&, TimePoint now) {
-  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
+  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - around_.started);
   return done(
       protocol::encode(protocol::PingReply{.version = ZIPC_VERSION,
                                            .pid = getpid(),
                                            .uid = geteuid(),
                                            .channels = static_cast<std::int64_t>(broker_.registry().channels().size()),
                                            .leases = static_cast<std::int64_t>(broker_.registry().lease_count()),
-                                           .connections = static_cast<std::int64_t>(connections_()),
+                                           .connections = static_cast<std::int64_t>(around_.connections()),
                                            .uptime_ms = uptime.count()}));
 }
 

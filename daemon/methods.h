@@ -25,9 +25,16 @@ struct Answer {
 
 class Methods {
  public:
-  /// `connections`: how many clients are connected. `broker` and `events` outlive the object.
-  Methods(Broker& broker, Events& events, std::function<std::size_t()> connections, TimePoint started)
-      : broker_(broker), events_(events), connections_(std::move(connections)), started_(started) {}
+  /// What the methods tell about the process around the broker.
+  struct Surroundings {
+    std::function<std::size_t()> connections;                 ///< how many clients are connected
+    std::function<std::optional<std::size_t>()> descriptors;  ///< how many should be open; nullopt: unknown
+    TimePoint started;
+  };
+
+  /// `broker` and `events` outlive the object.
+  Methods(Broker& broker, Events& events, Surroundings around)
+      : broker_(broker), events_(events), around_(std::move(around)) {}
 
   /// Carries `call` out for `client`.
   [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
@@ -46,14 +53,14 @@ class Methods {
   Answer list(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get(const protocol::Call& call, const Client& client, TimePoint now);
   Answer watch(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer check(const protocol::Call& call, const Client& client, TimePoint now);
   Answer ping(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_info(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_interface_description(const protocol::Call& call, const Client& client, TimePoint now);
 
   Broker& broker_;
   Events& events_;
-  std::function<std::size_t()> connections_;
-  TimePoint started_;
+  Surroundings around_;
 };
 
 }  // namespace zipc

@@ -22,6 +22,14 @@ bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept
   return pwrite(fd, &value, sizeof value, static_cast<off_t>(offset)) == sizeof value;
 }
 
+bool allocate(int fd, std::uint64_t size) noexcept {
+  int error = 0;
+  do {
+    error = posix_fallocate(fd, 0, static_cast<off_t>(size));
+  } while (error == EINTR);
+  return error == 0;
+}
+
 std::vector<std::string> segment_names() {
   std::vector<std::string> names;
   const auto close = [](DIR* folder) { closedir(folder); };
