@@ -61,6 +61,9 @@ class Broker {
   [[nodiscard]] Result<void> remove(const protocol::RemoveCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
   [[nodiscard]] std::vector<ChannelInfo> list(const Client& client, TimePoint now);
+  /// What is not as the registry says, in the shared memory, at the locks, or in the registry itself. `repair`: mends
+  /// it where nobody is the worse for it.
+  [[nodiscard]] Result<std::vector<Finding>> check(bool repair, const Client& client, TimePoint now);
 
   /// Takes `role` away from its holder, and moves the channel to other memory.
   [[nodiscard]] Result<ChannelInfo> revoke(const protocol::RevokeCall& call, const Client& client, TimePoint now);
@@ -178,6 +181,15 @@ class Broker {
   };
   /// For how long at least the counter of `role` has stood still; -1: not known yet.
   std::int64_t idle_ms(const Channel& channel, Role role, std::uint64_t count, TimePoint now);
+
+  struct Check;
+  void check_channel(const Channel& channel, Check& check);
+  void check_file(const Channel& channel, const SegmentLook& look, Check& check);
+  void check_locks(const Channel& channel, const SegmentLook& look, Check& check);
+  void check_orphans(Check& check);
+  void check_registry(Check& check) const;
+  /// False: somebody holds a role, or it cannot be made.
+  bool make_memory_anew(const Channel& channel, const Check& check);
 
   Segments segments_;
   Registry registry_;

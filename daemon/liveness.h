@@ -41,6 +41,9 @@ class Liveness {
   void watch(const std::string& name, int fd);
   void unwatch(const std::string& name);
 
+  /// Prompts at once for everything that the kernel has said so far, and for what would be looked at again soon.
+  void catch_up();
+
   /// Ends all waiting, so that the io_context can come to its end.
   void stop();
 

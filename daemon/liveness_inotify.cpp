@@ -1,4 +1,5 @@
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -59,6 +60,22 @@ class Liveness::Watcher {
     watches_.erase(watch);
   }
 
+  void catch_up() {
+    if (!events_.is_open()) return;
+    // Into a buffer of its own: the pending read may have filled the other. One that finds nothing left goes on
+    // waiting.
+    alignas(inotify_event) std::array<char, 4096> buffer;
+    ssize_t size = 0;
+    while ((size = ::read(events_.native_handle(), buffer.data(), buffer.size())) > 0) {
+      for (const std::string& name : named_in(buffer, static_cast<std::size_t>(size))) look(name, 0);
+    }
+    std::set<std::string> soon;
+    for (const auto& [name, recheck] : rechecks_) soon.insert(name);
+    for (const std::string& name : soon) {
+      if (prompt) prompt(name);  // whatever it says, the look that is due stays so
+    }
+  }
+
   void stop() {
     stopped_ = true;
     rechecks_.clear();
@@ -78,17 +95,17 @@ class Liveness::Watcher {
     events_.async_read_some(asio::buffer(buffer_), [this](const error_code& error, std::size_t size) {
       if (error == asio::error::operation_aborted) return;
       if (error) return log::error("cannot read from inotify: " + error.message());
-      for (const std::string& name : named_in(size)) look(name, 0);
+      for (const std::string& name : named_in(buffer_, size)) look(name, 0);
       if (!stopped_) read();
     });
   }
 
-  /// The channels that the first `size` bytes of the buffer are about.
-  [[nodiscard]] std::set<std::string> named_in(std::size_t size) {
+  /// The channels that the first `size` bytes of `buffer` are about.
+  [[nodiscard]] std::set<std::string> named_in(const std::array<char, 4096>& buffer, std::size_t size) const {
     std::set<std::string> names;
     for (std::size_t offset = 0; offset + sizeof(inotify_event) <= size;) {
       inotify_event event{};
-      std::memcpy(&event, buffer_.data() + offset, sizeof event);
+      std::memcpy(&event, buffer.data() + offset, sizeof event);
       offset += sizeof event + event.len;
       if ((event.mask & IN_Q_OVERFLOW) != 0) {  // some were dropped: it may be any
         for (const auto& [name, watch] : watches_) names.insert(name);
@@ -129,6 +146,7 @@ Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
 void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }
 void Liveness::unwatch(const std::string& name) { watcher_->unwatch(name); }
+void Liveness::catch_up() { watcher_->catch_up(); }
 void Liveness::stop() { watcher_->stop(); }
 
 }  // namespace zipc

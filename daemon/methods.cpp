@@ -11,6 +11,7 @@
 #include "daemon/accounts.h"
 
 #include "common/name.h"
+#include "daemon/self.h"
 
 namespace zipc {
 namespace {
@@ -107,6 +108,7 @@ const Methods::Method Methods::kMethods[] = {
     {method::kResize, &Methods::resize},
     {method::kPlan, &Methods::plan},
     {method::kApply, &Methods::apply},
+    {method::kCheck, &Methods::check},
     {method::kPing, &Methods::ping},
     {method::kGetInfo, &Methods::get_info},
     {method::kGetInterfaceDescription, &Methods::get_interface_description},
@@ -220,19 +222,30 @@ Answer Methods::apply(const protocol::Call& call, const Client& client, TimePoin
   const auto config = parse(*wanted);
   if (!config) return failed(config.failure());
   const auto applied = broker_.apply(resolve(*config, wanted->file), client, now);
-  if (applied) server_.set_limits(config->limits);
+  if (applied) around_.set_limits(config->limits);
   return steps_or_failure(applied);
 }
 
+Answer Methods::check(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_check(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  const auto found = broker_.check(wanted->repair, client, now);
+  if (!found) return failed(found.failure());
+  json::array findings;
+  for (const Finding& finding : *found) findings.push_back(protocol::encode(finding));
+  for (const Finding& finding : check_self(around_.descriptors())) findings.push_back(protocol::encode(finding));
+  return done({{"findings", std::move(findings)}});
+}
+
 Answer Methods::ping(const protocol::Call&, const Client&, TimePoint now) {
-  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
+  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now - around_.started);
   return done(
       protocol::encode(protocol::PingReply{.version = ZIPC_VERSION,
                                            .pid = getpid(),
                                            .uid = geteuid(),
                                            .channels = static_cast<std::int64_t>(broker_.registry().channels().size()),
                                            .leases = static_cast<std::int64_t>(broker_.registry().lease_count()),
-                                           .connections = static_cast<std::int64_t>(server_.connections()),
+                                           .connections = static_cast<std::int64_t>(around_.connections()),
                                            .uptime_ms = uptime.count()}));
 }
 

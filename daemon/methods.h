@@ -25,15 +25,17 @@ struct Answer {
 
 class Methods {
  public:
-  /// What only the server can do.
-  struct Server {
-    std::function<std::size_t()> connections;         ///< how many clients are connected
-    std::function<void(const Limits&)> set_limits;  ///< of connections, from now on
+  /// What the methods need of the process around the broker.
+  struct Surroundings {
+    std::function<std::size_t()> connections;                 ///< how many clients are connected
+    std::function<std::optional<std::size_t>()> descriptors;  ///< how many should be open; nullopt: unknown
+    std::function<void(const Limits&)> set_limits;             ///< of connections, from now on
+    TimePoint started;
   };
 
   /// `broker` and `events` outlive the object.
-  Methods(Broker& broker, Events& events, Server server, TimePoint started)
-      : broker_(broker), events_(events), server_(std::move(server)), started_(started) {}
+  Methods(Broker& broker, Events& events, Surroundings around)
+      : broker_(broker), events_(events), around_(std::move(around)) {}
 
   /// Carries `call` out for `client`.
   [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
@@ -62,14 +64,14 @@ class Methods {
   Answer plan(const protocol::Call& call, const Client& client, TimePoint now);
   Answer apply(const protocol::Call& call, const Client& client, TimePoint now);
   Answer watch(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer check(const protocol::Call& call, const Client& client, TimePoint now);
   Answer ping(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_info(const protocol::Call& call, const Client& client, TimePoint now);
   Answer get_interface_description(const protocol::Call& call, const Client& client, TimePoint now);
 
   Broker& broker_;
   Events& events_;
-  Server server_;
-  TimePoint started_;
+  Surroundings around_;
 };
 
 }  // namespace zipc

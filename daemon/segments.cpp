@@ -246,6 +246,21 @@ Result<void> Segments::remove(const std::string& name, const SegmentId& id) cons
   return remove_segment_file(name);
 }
 
+Result<void> Segments::grow(const std::string& name, const SegmentId& id, std::uint64_t size) const {
+  const auto fd = open(name, id);
+  if (!fd) return fd.failure();
+  if (platform::allocate(fd->get(), size)) return {};
+  return Failure{Error::out_of_memory, "cannot allocate " + std::to_string(size) + " bytes for " + name};
+}
+
+Result<void> Segments::discard(const std::string& name, const SegmentId& id, uid_t owner) const {
+  const auto found = look(name);
+  if (!found) return found.failure();
+  if (found->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  if (found->owner != geteuid() && found->owner != owner) return not_usable(name, "belongs to somebody else");
+  return remove_segment_file(name);
+}
+
 void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
   const auto found = look(spec.name);
   if (!found || found->id != id || !found->ours) return;

@@ -81,6 +81,14 @@ class Segments {
   /// system.
   Result<void> remove(const std::string& name, const SegmentId& id) const;
 
+  /// Gives the file that `id` says at least `size` bytes again; what is new is zero. Error::channel_not_found,
+  /// permission_denied, out_of_memory.
+  [[nodiscard]] Result<void> grow(const std::string& name, const SegmentId& id, std::uint64_t size) const;
+
+  /// Removes the file that `id` says although its header does not say that it is ours: the caller knows that it is.
+  /// Error::channel_not_found, foreign_segment (its owner is somebody else by now), system.
+  Result<void> discard(const std::string& name, const SegmentId& id, uid_t owner) const;
+
   /// Puts a segment of ours under the permissions of `spec`, as far as we may, and notes owner and linger in its
   /// header, from which the next broker learns them.
   void describe(const ChannelSpec& spec, const SegmentId& id) const;
@@ -142,6 +150,8 @@ namespace platform {
 [[nodiscard]] bool write_at(int fd, std::uint64_t offset, const void* bytes, std::size_t size) noexcept;
 /// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
 [[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
+/// Allocates the first `size` bytes of a file. `fd` is open for writing.
+[[nodiscard]] bool allocate(int fd, std::uint64_t size) noexcept;
 /// The valid channel names among the shared memory files; none where they cannot be listed.
 [[nodiscard]] std::vector<std::string> segment_names();
 /// See is_open_elsewhere().

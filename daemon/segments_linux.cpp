@@ -60,6 +60,14 @@ Result<void> exchange(const std::string& one, const std::string& other) {
   return Failure{Error::system, "cannot swap " + paths[0] + " and " + paths[1] + ": " + std::strerror(errno)};
 }
 
+bool allocate(int fd, std::uint64_t size) noexcept {
+  int error = 0;
+  do {
+    error = posix_fallocate(fd, 0, static_cast<off_t>(size));
+  } while (error == EINTR);
+  return error == 0;
+}
+
 std::vector<std::string> segment_names() {
   std::vector<std::string> names = files();
   std::erase_if(names, [](const std::string& name) { return !check_name(name); });

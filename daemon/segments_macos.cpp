@@ -30,6 +30,7 @@ bool write_at(int, std::uint64_t, const void*, std::size_t) noexcept { return fa
 Result<void> exchange(const std::string&, const std::string&) {
   return Failure{Error::unsupported, "macOS cannot give a channel other memory while it is in use"};
 }
+bool allocate(int, std::uint64_t) noexcept { return false; }
 
 std::vector<std::string> segment_names() { return {}; }
 std::vector<FormerName> former_names() { return {}; }

@@ -21,6 +21,7 @@
 #include "daemon/log.h"
 #include "daemon/methods.h"
 #include "daemon/processes.h"
+#include "daemon/self.h"
 #include "daemon/service.h"
 
 namespace zipc {
@@ -55,11 +56,11 @@ class Server {
         events_(io_, processes_),
         broker_(broker_id_of(geteuid(), listener_.path()), resolve(config, options.config_file), first_lease(),
                 liveness_, events_, processes_),
-        methods_(
-            broker_, events_,
-            {.connections = [this] { return connections_.count(); },
-             .set_limits = [this](const Limits& limits) { connections_.set_limits(limits); }},
-            steady_clock::now()),
+        methods_(broker_, events_,
+                 {.connections = [this] { return connections_.count(); },
+                  .descriptors = [this] { return descriptors_expected(); },
+                  .set_limits = [this](const Limits& limits) { connections_.set_limits(limits); },
+                  .started = steady_clock::now()}),
         connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         reap_timer_(io_),
@@ -78,6 +79,7 @@ class Server {
     broker_.start(steady_clock::now());
     wait_for_signal();
     connections_.start();
+    if (const auto open = open_descriptors()) descriptors_fixed_ = *open - descriptors_in_use();
     log::info("listening at " + listener_.path());
     settle();
     publish_status();
@@ -177,6 +179,15 @@ class Server {
            note_;
   }
 
+  [[nodiscard]] std::size_t descriptors_in_use() const noexcept {
+    return connections_.descriptors() + processes_.descriptors();
+  }
+
+  [[nodiscard]] std::optional<std::size_t> descriptors_expected() const noexcept {
+    if (!descriptors_fixed_) return std::nullopt;
+    return *descriptors_fixed_ + descriptors_in_use();
+  }
+
   void publish_status() {
     status_due_ = false;
     status_ = status_text();
@@ -198,8 +209,9 @@ class Server {
   asio::steady_timer reap_timer_;
   std::optional<TimePoint> reap_at_;  ///< what reap_timer_ waits for
   asio::steady_timer status_timer_;
-  std::string status_;  ///< as last published
-  std::string note_;    ///< what went wrong last, for the status
+  std::optional<std::size_t> descriptors_fixed_;  ///< how many are open as long as zipcd runs
+  std::string status_;                            ///< as last published
+  std::string note_;                              ///< what went wrong last, for the status
   bool status_due_ = false;
   bool stopping_ = false;
 };
