@@ -12,7 +12,14 @@ std::string line(const json::value& value) { return json::serialize(value) + "\n
 
 json::value from(const std::optional<Holder>& holder) {
   if (!holder) return nullptr;
-  return {{"lease", holder->lease}, {"pid", holder->pid}, {"uid", holder->uid}, {"held_ms", holder->held_ms}};
+  return {{"lease", holder->lease},
+          {"pid", holder->pid},
+          {"uid", holder->uid},
+          {"held_ms", holder->held_ms},
+          {"expires_in_ms", holder->expires_in_ms},
+          {"asleep_ms", holder->asleep_ms},
+          {"idle_ms", holder->idle_ms},
+          {"behind", holder->behind}};
 }
 
 json::value from(const ChannelInfo& channel) {
@@ -26,6 +33,10 @@ json::value from(const ChannelInfo& channel) {
           {"reaped_in_ms", channel.reaped_in_ms},
           {"bytes", channel.bytes},
           {"generation", channel.generation},
+          {"draining", channel.draining},
+          {"existing_peer", channel.existing_peer},
+          {"lease_ttl_ms", channel.lease_ttl_ms},
+          {"retired", channel.retired},
           {"sender", from(channel.sender)},
           {"receiver", from(channel.receiver)},
           {"sent", channel.sent},
@@ -33,7 +44,8 @@ json::value from(const ChannelInfo& channel) {
           {"received", channel.received},
           {"full", channel.full},
           {"depth", channel.depth},
-          {"deepest", channel.deepest}};
+          {"deepest", channel.deepest},
+          {"largest", channel.largest}};
 }
 
 }  // namespace
@@ -45,6 +57,16 @@ std::string json_of(const std::vector<ChannelInfo>& channels) {
 }
 
 std::string json_of(const ChannelInfo& channel) { return line(from(channel)); }
+
+std::string json_of(const Event& event) {
+  return line(json::object{{"at_ms", event.at_ms},
+                           {"kind", event.kind},
+                           {"channel", event.channel},
+                           {"role", event.role ? json::value(to_string(*event.role)) : json::value(nullptr)},
+                           {"pid", event.pid},
+                           {"message", event.message},
+                           {"missed", event.missed}});
+}
 
 std::string json_of(const BrokerInfo& broker, std::string_view socket_path) {
   return line(json::object{{"socket", socket_path},

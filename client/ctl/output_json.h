@@ -1,6 +1,6 @@
 /// JSON for programs. Each function returns one line, with its newline. Boost.JSON stays behind this file.
 ///
-/// A channel has the fields of the type Channel in io.zipc.Broker.varlink, under the same names.
+/// Channels, events, steps and findings have the fields of their types in io.zipc.Broker.varlink, under the same names.
 #pragma once
 
 #include <string>
@@ -14,6 +14,7 @@ namespace zipc::ctl {
 
 [[nodiscard]] std::string json_of(const std::vector<ChannelInfo>& channels);  ///< {"channels":[...]}
 [[nodiscard]] std::string json_of(const ChannelInfo& channel);
+[[nodiscard]] std::string json_of(const Event& event);
 [[nodiscard]] std::string json_of(const BrokerInfo& broker, std::string_view socket_path);
 
 /// {"channel":..,"bytes":..,"messages":..,"seconds":..,"bytes_per_second":..}
