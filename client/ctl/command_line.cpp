@@ -89,6 +89,17 @@ void add_catalogue(CLI::App& app, Command& command) {
                              [](CLI::App& errors, ErrorsOptions& options) { add_json(errors, options.json); });
 }
 
+void add_observers(CLI::App& app, Command& command) {
+  add_command<WatchOptions>(app, command, "watch", "Show what happens to channels, as it happens",
+                            "  zipcctl watch\n  zipcctl watch /camera\n"
+                            "  zipcctl watch --json | jq -r 'select(.kind == \"died\") | .message'\n",
+                            [](CLI::App& watch, WatchOptions& options) {
+                              watch.add_option("NAME", options.channel, "Only this channel, e.g. /camera")->type_name("");
+                              add_json(watch, options.json, "Print a line of JSON for each event, for programs");
+                              watch.add_flag("--once,--no-reconnect", options.once, "End when the broker goes away");
+                            });
+}
+
 void add_channel_life(CLI::App& app, Command& command) {
   add_command<CreateOptions>(
       app, command, "create", "Create a channel and take no role of it",
@@ -175,6 +186,7 @@ std::variant<CommandLine, Exit> parse_command_line(int argc, char** argv) {
       app.add_option("--socket", result.access.socket, "Ask the broker at PATH, and no other")->type_name("PATH");
   app.add_flag("--no-broker", result.access.no_broker, "Ask no broker")->excludes(socket);
   add_catalogue(app, result.command);
+  add_observers(app, result.command);
   add_channel_life(app, result.command);
   add_transfer(app, result.command);
   try {

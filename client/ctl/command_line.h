@@ -9,12 +9,13 @@
 #include "client/ctl/dump.h"
 #include "client/ctl/receive.h"
 #include "client/ctl/send.h"
+#include "client/ctl/watch.h"
 
 namespace zipc::ctl {
 
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
-                             DumpOptions, PingOptions, ErrorsOptions>;
+                             DumpOptions, PingOptions, ErrorsOptions, WatchOptions>;
 
 struct CommandLine {
   AccessOptions access;
