@@ -24,6 +24,7 @@ ZIPCD = os.environ.get("ZIPCD")
 
 INTERFACE = "io.zipc.Broker."
 PING = {"version": "1.0.0", "pid": 1, "uid": 0, "channels": 3, "leases": 2, "connections": 1, "uptime_ms": 60_000}
+INVALID_CONFIG = 28
 NOT_RUNNING = 0x3FFFFFFF  # larger than any pid
 
 
@@ -240,6 +241,129 @@ class Catalogue(FakeBrokerTest):
         self.broker.replies["List"] = {"channels": [channel("/a", generation=3, draining=True), channel("/b", provisioned=False)]}
         table = [line.split() for line in self.check("list").splitlines()]
         self.assertEqual([row[-3:] for row in table], [["GEN", "KIND", "LEFT"], ["3", "draining", "-"], ["1", "dynamic", "-"]])
+
+
+class Configuration(FakeBrokerTest):
+    steps = [{"action": "create", "channel": "/new", "details": "8 x 1024 bytes"},
+             {"action": "resize", "channel": "/camera", "details": "8 x 1024 bytes -> 16 x 1024 bytes, 3 messages are carried over"},
+             {"action": "change", "channel": "/log", "details": "mode 0600 -> 0660"},
+             {"action": "drain", "channel": "/old", "details": ""},
+             {"action": "keep", "channel": "/x", "details": ""},
+             {"action": "keep", "channel": "/y", "details": ""}]
+
+    def setUp(self):
+        super().setUp()
+        self.yaml = self.file("new.yaml", b"channels: []\n")
+
+    def test_shows_the_steps_of_a_plan_like_a_diff(self):
+        self.broker.replies["Plan"] = {"steps": self.steps}
+        changes = ("+ create  /new     8 x 1024 bytes\n"
+                   "~ resize  /camera  8 x 1024 bytes -> 16 x 1024 bytes, 3 messages are carried over\n"
+                   "~ change  /log     mode 0600 -> 0660\n"
+                   "- drain   /old\n")
+        self.assertEqual(self.check("plan", self.yaml), changes + "4 steps to do, 2 channels stay as they are\n")
+        self.assertEqual(self.check("plan", self.yaml, "--all"),
+                         changes + "  keep    /x\n  keep    /y\n4 steps to do, 2 channels stay as they are\n")
+        self.assertEqual(json.loads(self.check("plan", self.yaml, "--json")), {"steps": self.steps})
+        self.assertEqual(self.broker.asked("Plan")[0], {"config": "channels: []\n", "file": self.yaml})
+        self.assertEqual(self.broker.asked("Apply"), [])
+
+    def test_says_what_it_applied(self):
+        self.broker.replies["Apply"] = {"steps": self.steps[:1] + self.steps[4:5]}
+        self.assertEqual(self.check("apply", self.yaml),
+                         "+ create  /new  8 x 1024 bytes\n1 step done, 1 channel stays as it is\n")
+        self.assertEqual(json.loads(self.check("apply", self.yaml, "--json"))["steps"][0], self.steps[0])
+        self.assertEqual(self.broker.asked("Plan"), [])
+
+    def test_says_that_nothing_changes(self):
+        for method, steps, text in (("Plan", self.steps[4:], "nothing to change: 2 channels stay as they are\n"),
+                                    ("Apply", [], "nothing to change: 0 channels stay as they are\n")):
+            self.broker.replies[method] = {"steps": steps}
+            self.assertEqual(self.check(method.lower(), self.yaml), text)
+
+    def test_reads_standard_input(self):
+        self.broker.replies["Plan"] = {"steps": []}
+        with open(self.yaml, "rb") as source:
+            self.check("plan", "-", stdin=source)
+        self.assertEqual(self.broker.asked("Plan"), [{"config": "channels: []\n", "file": "<stdin>"}])
+
+    def test_prints_every_mistake_on_a_line(self):
+        mistakes = f"{self.yaml}:3:5: unknown key 'queue_siz'\n{self.yaml}:4:1: 'mode' is not octal"
+        for command in ("Plan", "Apply"):
+            self.broker.replies[command] = ("InvalidConfig", {"message": mistakes})
+            code, out, err = self.run_ctl(command.lower(), self.yaml)
+            self.assertEqual((code, out), (INVALID_CONFIG, ""))
+            self.assertEqual(err, f"{mistakes}\nzipcctl: {self.yaml} has 2 mistakes; nothing was changed\n"
+                                  "hint: mend the lines above\n")
+
+    def test_says_that_the_file_cannot_be_read(self):
+        self.fails(ctl_test.SYSTEM, "cannot open .*missing.yaml: No such file", "plan", self.path("missing.yaml"))
+        with open("/dev/zero", "rb") as zeros:
+            self.fails(17, "longer than the 8 MiB", "apply", "-", stdin=zeros)
+        self.assertEqual(self.broker.calls, [])
+
+
+class Check(FakeBrokerTest):
+    findings = [{"kind": "orphan", "subject": "/old", "message": "nobody knows this file", "repaired": True},
+                {"kind": "wrong_size", "subject": "/camera", "message": "it has 4096 bytes instead of 8192", "repaired": False}]
+
+    def test_says_that_nothing_is_wrong(self):
+        self.broker.replies["Check"] = {"findings": []}
+        self.assertEqual(self.check("check"), "nothing wrong: 3 channels, 2 leases\n")
+        self.assertEqual(json.loads(self.check("check", "--json")), {"findings": [], "channels": 3, "leases": 2})
+        self.assertEqual(self.broker.asked("Check"), [{"repair": False}] * 2)
+
+    def test_shows_what_is_wrong_and_fails(self):
+        self.broker.replies["Check"] = {"findings": self.findings}
+        table = ("KIND        SUBJECT  WHAT IS WRONG\n"
+                 "orphan      /old     nobody knows this file (repaired)\n"
+                 "wrong_size  /camera  it has 4096 bytes instead of 8192\n")
+        self.assertEqual(self.run_ctl("check"), (1, table, "zipcctl: 1 finding\nhint: zipcctl check --repair mends what can "
+                                                           "be mended\n"))
+        self.assertEqual(self.run_ctl("check", "--repair"),
+                         (1, table, "zipcctl: 1 of 2 findings could not be repaired\nhint: see what is said of each; zipcd's "
+                                    "log may say more\n"))
+        code, out, _ = self.run_ctl("check", "--json")
+        self.assertEqual((code, json.loads(out)["findings"]), (1, self.findings))
+
+    def test_succeeds_when_all_is_repaired(self):
+        self.broker.replies["Check"] = {"findings": self.findings[:1]}
+        self.assertIn("(repaired)", self.check("check", "--repair"))
+        self.assertEqual(self.broker.asked("Check"), [{"repair": True}])
+
+
+class Interventions(FakeBrokerTest):
+    def test_revokes_a_role(self):
+        self.broker.replies["Revoke"] = {"channel": channel(generation=2)}
+        self.assertEqual(self.check("revoke", "/camera", "sender"), "")
+        self.assertEqual(json.loads(self.check("revoke", "/camera", "receiver", "--json"))["generation"], 2)
+        self.assertEqual(self.broker.asked("Revoke"), [{"name": "/camera", "role": "sender"},
+                                                       {"name": "/camera", "role": "receiver"}])
+        self.fails(ctl_test.USAGE, "'both' is neither sender nor receiver", "revoke", "/camera", "both")
+
+    def test_says_why_a_role_cannot_be_revoked(self):
+        self.broker.replies["Revoke"] = ("LeaseNotFound", {"message": "nobody is the sender of /camera"})
+        self.assertIn("hint: zipcctl get /camera shows who holds what\n",
+                      self.fails(23, "nobody is the sender of /camera", "revoke", "/camera", "sender"))
+
+    def test_resizes_and_keeps_what_is_not_given(self):
+        self.broker.replies.update(Get={"channel": channel()}, Resize={"channel": channel(queue_size=128)})
+        self.assertEqual(self.check("resize", "/camera", "--queue-size", 128), "")
+        self.check("resize", "/camera", "--message-size", "4KiB")
+        self.assertEqual(len(self.broker.asked("Get")), 2)
+        self.assertEqual(json.loads(self.check("resize", "/camera", "--message-size", "1MiB", "--queue-size", 8, "--json"))
+                         ["params"]["queue_size"], 128)
+        self.assertEqual(len(self.broker.asked("Get")), 2, "it need not ask when both are given")
+        self.assertEqual([call["params"] for call in self.broker.asked("Resize")],
+                         [{"queue_size": 128, "message_size": 1024}, {"queue_size": 64, "message_size": 4096},
+                          {"queue_size": 8, "message_size": 1048576}])
+
+    def test_needs_a_size_to_resize(self):
+        self.assertIn("hint: give --queue-size, --message-size, or both\n",
+                      self.fails(ctl_test.USAGE, "no size is given", "resize", "/camera"))
+        self.broker.replies.update(Get={"channel": channel()},
+                                   Resize=("InvalidParams", {"message": "7 messages wait and 3 would fit"}))
+        self.fails(ctl_test.INVALID_PARAMS, "7 messages wait", "resize", "/camera", "--queue-size", 4)
 
 
 if __name__ == "__main__":

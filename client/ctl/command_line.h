@@ -6,8 +6,12 @@
 #include "client/ctl/access.h"
 #include "client/ctl/catalogue.h"
 #include "client/ctl/channel_life.h"
+#include "client/ctl/check.h"
 #include "client/ctl/dump.h"
+#include "client/ctl/plan.h"
 #include "client/ctl/receive.h"
+#include "client/ctl/resize.h"
+#include "client/ctl/revoke.h"
 #include "client/ctl/send.h"
 #include "client/ctl/watch.h"
 
@@ -15,7 +19,8 @@ namespace zipc::ctl {
 
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
-                             DumpOptions, PingOptions, ErrorsOptions, WatchOptions>;
+                             DumpOptions, PingOptions, ErrorsOptions, WatchOptions, PlanOptions, ApplyOptions,
+                             CheckOptions, RevokeOptions, ResizeOptions>;
 
 struct CommandLine {
   AccessOptions access;

@@ -68,6 +68,26 @@ std::string json_of(const Event& event) {
                            {"missed", event.missed}});
 }
 
+std::string json_of(const std::vector<PlanStep>& steps) {
+  json::array all;
+  for (const PlanStep& step : steps) {
+    all.push_back({{"action", step.action}, {"channel", step.channel}, {"details", step.details}});
+  }
+  return line(json::object{{"steps", std::move(all)}});
+}
+
+std::string json_of(const std::vector<Finding>& findings, const BrokerInfo& broker) {
+  json::array all;
+  for (const Finding& finding : findings) {
+    all.push_back({{"kind", finding.kind},
+                   {"subject", finding.subject},
+                   {"message", finding.message},
+                   {"repaired", finding.repaired}});
+  }
+  return line(
+      json::object{{"findings", std::move(all)}, {"channels", broker.channels}, {"leases", broker.leases}});
+}
+
 std::string json_of(const BrokerInfo& broker, std::string_view socket_path) {
   return line(json::object{{"socket", socket_path},
                            {"version", broker.version},

@@ -15,6 +15,9 @@ namespace zipc::ctl {
 [[nodiscard]] std::string json_of(const std::vector<ChannelInfo>& channels);  ///< {"channels":[...]}
 [[nodiscard]] std::string json_of(const ChannelInfo& channel);
 [[nodiscard]] std::string json_of(const Event& event);
+[[nodiscard]] std::string json_of(const std::vector<PlanStep>& steps);  ///< {"steps":[...]}
+/// {"findings":[...],"channels":..,"leases":..}
+[[nodiscard]] std::string json_of(const std::vector<Finding>& findings, const BrokerInfo& broker);
 [[nodiscard]] std::string json_of(const BrokerInfo& broker, std::string_view socket_path);
 
 /// {"channel":..,"bytes":..,"messages":..,"seconds":..,"bytes_per_second":..}

@@ -13,8 +13,8 @@ struct WatchOptions {
   bool once = false;  ///< end when the broker goes away
 };
 
-/// Goes on until a signal arrives; a restart of the broker does not end it. What happens while no broker runs is nobody's
-/// to tell. Error::no_broker at the start, and with `once` at any time.
+/// Goes on until a signal arrives; a restart of the broker does not end it. What happens while no broker runs is
+/// nobody's to tell. Error::no_broker at the start, and with `once` at any time.
 [[nodiscard]] Result<void> run(Access& access, const WatchOptions& options);
 
 }  // namespace zipc::ctl
