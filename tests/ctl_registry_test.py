@@ -243,6 +243,194 @@ class Catalogue(FakeBrokerTest):
         self.assertEqual([row[-3:] for row in table], [["GEN", "KIND", "LEFT"], ["3", "draining", "-"], ["1", "dynamic", "-"]])
 
 
+class Explain(FakeBrokerTest):
+    """Each test shows a channel at two looks and pins what is said of it, but for the first four sentences."""
+
+    SENDER, RECEIVER = "The sender is process {}, an unknown program, of user 2147483632; it has held the role for {}.", \
+        "The receiver is process {}, an unknown program, of user 2147483632; it has held the role for {}."
+
+    def sentences(self, before, now=None):
+        self.broker.replies["Get"] = [{"channel": info} for info in (before, now or before)]
+        text = self.check("explain", "/camera")
+        # the span between the looks is measured, and a busy machine takes longer
+        return re.sub(r"in the last (\d+ms|\d+s)", "lately", text).splitlines()
+
+    def says(self, expected, now, before=None):
+        self.assertEqual(self.sentences(before or now, now)[4:], expected)
+
+    def sender(self, **facts):
+        return self.SENDER.format(NOT_RUNNING, "5min"), holder(held_ms=300_000, **facts)
+
+    def receiver(self, **facts):
+        return self.RECEIVER.format(NOT_RUNNING, "8s"), holder(held_ms=8_000, **facts)
+
+    def test_says_what_it_is(self):
+        self.assertEqual(self.sentences(channel(generation=3, retired=1))[:6], [
+            "/camera is provided by the configuration.",
+            "It has 64 slots of 1 KiB, of which one stays free: 63 messages can wait.",
+            "Its memory takes 72 KiB and is of generation 3.",
+            "1 earlier generation is still open somewhere.",
+            "It belongs to user 2147483632 and group 2147483633, with mode 0660.",
+            "Nobody is the sender."])
+        for facts, sentence in (({"provisioned": False}, "/camera was made on request."),
+                                ({"draining": True}, "/camera was provided by the configuration, which has dropped it.")):
+            self.assertEqual(self.sentences(channel(**facts))[0], sentence)
+
+    def test_that_nobody_has_used(self):
+        self.says(["Nobody is the sender.", "Nobody is the receiver.", "The queue is empty.", "Nothing was ever sent.",
+                   "It stays as long as the configuration has it."], channel())
+        self.says(["Nobody is the sender.", "Nobody is the receiver.", "The queue is empty.", "Nothing was ever sent.",
+                   "It is kept until somebody has used it, and 10s longer."], channel(provisioned=False))
+
+    def test_that_flows(self):
+        sender, sending = self.sender(idle_ms=3)
+        receiver, receiving = self.receiver(asleep_ms=0)
+        facts = {"sender": sending, "receiver": receiving, "deepest": 12, "largest": 512, "bytes_sent": 2048}
+        self.says([sender, "It sent 1,234 messages lately.", receiver, "It received 1,233 messages lately.",
+                   "1 message waits, of 63 that fit; at most 12 ever did.",
+                   "1,334 messages were sent so far, 2 KiB in all, the longest of 512 B; 1,333 were received.",
+                   "The sender never met a full queue.", "It stays as long as the configuration has it."],
+                  channel(sent=1334, received=1333, depth=1, **facts), channel(sent=100, received=100, **facts))
+
+    def test_whose_receiver_waits_for_a_busy_sender(self):
+        sender, sending = self.sender(idle_ms=35_000)
+        receiver, receiving = self.receiver(asleep_ms=12_000)
+        self.says([sender, "It has not sent a message for at least 35s and is not waiting in zipc: it has nothing to send, or is "
+                           "busy or stuck elsewhere.",
+                   receiver, "It has been asleep for 12s, waiting for a message.", "The queue is empty; at most 3 ever did.",
+                   "7 messages were sent so far, 70 B in all, the longest of 10 B; 7 were received.",
+                   "The sender never met a full queue.",
+                   "The receiver waits for the sender, which has not sent a message for at least 35s.",
+                   "It stays as long as the configuration has it."],
+                  channel(sender=sending, receiver=receiving, sent=7, received=7, bytes_sent=70, largest=10, deepest=3))
+
+    def test_whose_sender_waits_for_a_stuck_receiver(self):
+        sender, sending = self.sender(asleep_ms=34_000)
+        receiver, receiving = self.receiver(idle_ms=35_000)
+        facts = {"sender": sending, "receiver": receiving, "sent": 70, "received": 7, "depth": 63, "deepest": 63, "bytes_sent": 70}
+        self.says([sender, "It has been asleep for 34s, waiting for space.",
+                   receiver, "It has not received a message for at least 35s and is not waiting in zipc: it is busy or stuck "
+                             "elsewhere.",
+                   "The queue is full: 63 messages wait.",
+                   "70 messages were sent so far, 70 B in all; 7 were received.", "The sender met a full queue 12 times, 3 of them "
+                   "lately.",
+                   "The sender waits for the receiver, which has not received a message for at least 35s.",
+                   "It stays as long as the configuration has it."], channel(full=12, **facts), channel(full=9, **facts))
+
+    def test_whose_receiver_is_slower(self):
+        _, sending = self.sender(idle_ms=1)
+        _, receiving = self.receiver(idle_ms=1)
+        facts = {"sender": sending, "receiver": receiving, "depth": 63, "deepest": 63}
+        lines = self.sentences(channel(sent=70, received=7, full=1, **facts), channel(sent=75, received=12, full=1001, **facts))
+        self.assertIn("The sender met a full queue 1,001 times, 1,000 of them lately.", lines)
+        self.assertIn("The sender waits for the receiver, which received 5 messages lately.", lines)
+
+    def test_whose_two_sides_are_not_known_to_move(self):
+        _, sending = self.sender()
+        _, receiving = self.receiver()
+        lines = self.sentences(channel(sender=sending, receiver=receiving))
+        self.assertEqual((lines[5], lines[7]), ("It sent nothing lately.", "It received nothing lately."))
+
+    def test_that_fills_up_without_a_receiver(self):
+        sender, sending = self.sender(asleep_ms=50)
+        self.says([sender, "It has been asleep for 50ms, waiting for space.", "Nobody is the receiver.",
+                   "The queue is full: 1 message waits.", "1 message was sent so far, 5 B in all; 0 were received.",
+                   "The sender never met a full queue.", "The sender waits for a receiver, and there is none.",
+                   "Nobody will receive this message until a receiver attaches.",
+                   "It will be removed 10s after its last user has gone."],
+                  channel(queue_size=2, provisioned=False, sender=sending, sent=1, bytes_sent=5, depth=1, deepest=1))
+
+    def test_whose_messages_were_left_behind(self):
+        self.says(["Nobody is the sender.", "Nobody is the receiver.", "3 messages wait, of 63 that fit.",
+                   "3 messages were sent so far, 30 B in all; 0 were received.", "The sender never met a full queue.",
+                   "Nobody will receive these 3 messages until a receiver attaches.",
+                   "It will be removed, with what waits in it, in 9s, unless somebody takes a role."],
+                  channel(provisioned=False, reaped_in_ms=8500, sent=3, bytes_sent=30, depth=3, deepest=3))
+
+    def test_whose_receiver_waits_for_any_sender(self):
+        _, receiving = self.receiver(asleep_ms=2000)
+        self.assertIn("The receiver waits for a sender, and there is none.", self.sentences(channel(receiver=receiving)))
+        lines = self.sentences(channel(receiver=receiving, existing_peer=True))
+        self.assertIn("A program that takes no lease has it open: it may be a sender or receiver that is not seen here.", lines)
+        self.assertIn("The receiver waits for a sender that is not seen here.", lines)
+
+    def test_whose_sleeper_does_not_wake(self):
+        _, receiving = self.receiver(asleep_ms=60_000)
+        self.assertIn("It has been asleep for 60s, waiting for a message, although 3 messages are there: something keeps it from "
+                      "running.", self.sentences(channel(receiver=receiving, depth=3)))
+        _, sending = self.sender(asleep_ms=60_000)
+        self.assertIn("It has been asleep for 60s, waiting for space, although there is some: something keeps it from running.",
+                      self.sentences(channel(sender=sending)))
+        self.assertIn("It has been asleep for 60s, waiting for a message.",  # it came just now
+                      self.sentences(channel(receiver=receiving), channel(receiver=receiving, depth=1)))
+
+    def test_whose_holders_are_behind_and_about_to_lose_their_leases(self):
+        sender, sending = self.sender(behind=True, idle_ms=40)
+        _, receiving = self.receiver(expires_in_ms=4_000, idle_ms=40)
+        lines = self.sentences(channel(sender=sending, receiver=receiving, lease_ttl_ms=10_000, generation=2))
+        self.assertEqual(lines[6], "It still uses an earlier generation of the memory, and follows at its next call.")
+        self.assertEqual(lines[9:11], ["It loses the role in 4s unless it renews its lease.",
+                                        "A lease of it lasts 10s unless it is renewed."])
+
+    def test_says_what_happens_next(self):
+        held = self.sender()[1]
+        for facts, sentence in (
+                ({"draining": True, "depth": 3, "receiver": held}, "It goes when its 3 messages are received and nobody uses it."),
+                ({"draining": True, "depth": 1}, "It goes when its 1 message is received and nobody uses it."),
+                ({"draining": True, "sender": held}, "It goes as soon as nobody uses it."),
+                ({"draining": True}, "It is about to go."),
+                ({"provisioned": False, "linger_ms": -1}, "It stays until it is removed: zipcctl remove /camera"),
+                ({"provisioned": False, "linger_ms": 0, "sender": held}, "It will be removed as soon as its last user has gone."),
+                ({"provisioned": False, "reaped_in_ms": 12_000}, "It will be removed in 12s, unless somebody takes a role.")):
+            self.assertEqual(self.sentences(channel(**facts))[-1], sentence)
+
+    def test_does_not_count_backwards_when_counters_start_again(self):
+        _, sending = self.sender()
+        self.assertIn("It sent nothing lately.", self.sentences(channel(sender=sending, sent=500), channel(sender=sending, sent=2)))
+
+    def test_names_the_program_of_a_holder(self):
+        program = subprocess.Popen(["sleep", "1000"])
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        eventually(lambda: self.of_proc(program.pid, "comm") == b"sleep\n", "it has begun")
+        me = holder(program.pid, uid=os.getuid())
+        self.assertRegex(self.sentences(channel(sender=me))[4],
+                         f"^The sender is process {program.pid}, sleep \\(sleep 1000\\), of user .*; it has held the role for 0ms.$")
+        program.send_signal(signal.SIGSTOP)
+        eventually(lambda: b") T " in self.of_proc(program.pid, "stat"), "it is stopped")
+        self.assertEqual(self.sentences(channel(sender=me))[5], "It is stopped, by a signal or a debugger.")
+
+    def of_proc(self, pid, name):
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+
+    def test_takes_no_other_process_for_the_holder(self):
+        for facts in ({"uid": 12345}, {"uid": os.getuid(), "held_ms": 10**12}):  # another user's; younger than the lease
+            self.assertIn(f"process {os.getpid()}, an unknown program,", self.sentences(channel(sender=holder(os.getpid(), **facts)))[4])
+
+    def test_shows_no_control_characters_of_a_program(self):
+        code = "import time; print(flush=True); time.sleep(1000)"
+        program = subprocess.Popen([sys.executable, "-c", code, "\x1b[31m\nred"], stdout=subprocess.PIPE)
+        self.addCleanup(program.stdout.close)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        program.stdout.readline()
+        line = self.sentences(channel(sender=holder(program.pid, uid=os.getuid())))[4]
+        self.assertIn("?[31m?red", line)
+
+    def test_explains_as_json(self):
+        info = channel(depth=1)
+        self.broker.replies["Get"] = {"channel": info}
+        answer = json.loads(self.check("explain", "/camera", "--json"))
+        self.assertEqual(answer["channel"], info)
+        self.assertEqual(answer["sentences"][0], "/camera is provided by the configuration.")
+        self.assertEqual(len(self.broker.asked("Get")), 2)
+
+    def test_fails_when_there_is_no_channel(self):
+        self.broker.replies["Get"] = ("ChannelNotFound", {"message": "there is no channel /camera"})
+        self.fails(ctl_test.NOT_FOUND, "there is no channel /camera", "explain", "/camera")
+
+
 class Configuration(FakeBrokerTest):
     steps = [{"action": "create", "channel": "/new", "details": "8 x 1024 bytes"},
              {"action": "resize", "channel": "/camera", "details": "8 x 1024 bytes -> 16 x 1024 bytes, 3 messages are carried over"},

@@ -90,6 +90,13 @@ void add_catalogue(CLI::App& app, Command& command) {
 }
 
 void add_observers(CLI::App& app, Command& command) {
+  add_command<ExplainOptions>(app, command, "explain",
+                              "Say why a channel is as it is: who holds it and who waits for whom",
+                              "  zipcctl explain /camera\n  zipcctl explain /camera --json | jq -r '.sentences[]'\n",
+                              [](CLI::App& explain, ExplainOptions& options) {
+                                add_channel(explain, options.channel);
+                                add_json(explain, options.json);
+                              });
   add_command<WatchOptions>(
       app, command, "watch", "Show what happens to channels, as it happens",
       "  zipcctl watch\n  zipcctl watch /camera\n"

@@ -8,6 +8,7 @@
 #include "client/ctl/channel_life.h"
 #include "client/ctl/check.h"
 #include "client/ctl/dump.h"
+#include "client/ctl/explain.h"
 #include "client/ctl/plan.h"
 #include "client/ctl/receive.h"
 #include "client/ctl/resize.h"
@@ -20,7 +21,7 @@ namespace zipc::ctl {
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
                              DumpOptions, PingOptions, ErrorsOptions, WatchOptions, PlanOptions, ApplyOptions,
-                             CheckOptions, RevokeOptions, ResizeOptions>;
+                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions>;
 
 struct CommandLine {
   AccessOptions access;

@@ -58,6 +58,10 @@ std::string json_of(const std::vector<ChannelInfo>& channels) {
 
 std::string json_of(const ChannelInfo& channel) { return line(from(channel)); }
 
+std::string json_of(const ChannelInfo& channel, const std::vector<std::string>& sentences) {
+  return line(json::object{{"channel", from(channel)}, {"sentences", json::value_from(sentences)}});
+}
+
 std::string json_of(const Event& event) {
   return line(json::object{{"at_ms", event.at_ms},
                            {"kind", event.kind},

@@ -14,6 +14,8 @@ namespace zipc::ctl {
 
 [[nodiscard]] std::string json_of(const std::vector<ChannelInfo>& channels);  ///< {"channels":[...]}
 [[nodiscard]] std::string json_of(const ChannelInfo& channel);
+/// {"channel":{..},"sentences":["..", ..]}
+[[nodiscard]] std::string json_of(const ChannelInfo& channel, const std::vector<std::string>& sentences);
 [[nodiscard]] std::string json_of(const Event& event);
 [[nodiscard]] std::string json_of(const std::vector<PlanStep>& steps);  ///< {"steps":[...]}
 /// {"findings":[...],"channels":..,"leases":..}
