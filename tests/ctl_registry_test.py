@@ -431,6 +431,78 @@ class Explain(FakeBrokerTest):
         self.fails(ctl_test.NOT_FOUND, "there is no channel /camera", "explain", "/camera")
 
 
+class Advise(FakeBrokerTest):
+    def advises(self, *channels):
+        self.broker.replies["List"] = {"channels": list(channels)}
+        return self.check("advise")
+
+    def advised(self, **facts):
+        """(queue_size, message_size) for one channel, or None."""
+        self.broker.replies["List"] = {"channels": [channel(**facts)]}
+        advice = json.loads(self.check("advise", "--json"))["advice"]
+        return tuple(advice[0]["advised"][size] for size in ("queue_size", "message_size")) if advice else None
+
+    busy = {"receiver": holder(), "sent": 12_345, "received": 12_345, "deepest": 30, "largest": 1000}
+
+    def test_prints_configuration_with_reasons(self):
+        self.assertEqual(
+            self.advises(channel("/camera", **self.busy | {"full": 1234}),
+                         channel("/fine", **self.busy),
+                         channel("/huge", queue_size=4096, message_size=1 << 20, **self.busy | {"deepest": 3})),
+            "# From 3 channels and 37,035 messages through them. As good as that traffic stands for what is to come.\n"
+            "# Where the configuration has a channel already, change the sizes of its entry.\n"
+            "channels:\n"
+            "  # the sender met a full queue 1,234 times\n"
+            "  # now queue_size: 64, message_size: 1KiB\n"
+            "  - {name: /camera, queue_size: 128, message_size: 1KiB}\n"
+            "  # at most 3 messages wait; the longest message has 1000 B of 1 MiB\n"
+            "  # now queue_size: 4096, message_size: 1MiB\n"
+            "  - {name: /huge, queue_size: 16, message_size: 2KiB}\n")
+
+    def test_prints_what_the_configuration_accepts(self):
+        odd = "/a,b}#'\"&*!|>%@`: x".replace(" ", "")
+        text = self.advises(channel(odd, message_size=1000, full=1, **self.busy), channel("/plain", full=1, **self.busy))
+        self.assertIn("'/a,b}#''", text)
+        checked = subprocess.run([ZIPCD, "--check-config", "--config", self.file("advised.yaml", text.encode())],
+                                 capture_output=True, text=True, timeout=WATCHDOG_S, check=False)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_enlarges_a_queue_that_was_ever_full(self):
+        self.assertEqual(self.advised(receiver=holder(), full=1), (128, 1024))
+        self.assertEqual(self.advised(receiver=holder(), deepest=63), (128, 1024))
+        self.assertEqual(self.advised(queue_size=100, receiver=holder(), full=1), (256, 1024))
+        self.assertEqual(self.advised(queue_size=1 << 24, message_size=1, receiver=holder(), full=1), None)
+        self.assertEqual(self.advised(receiver=holder(), deepest=62), None)
+
+    def test_does_not_enlarge_a_queue_that_is_full_because_nobody_receives(self):
+        self.assertEqual(self.advised(full=1000, depth=63, deepest=63), None)
+        self.assertEqual(self.advised(full=1000, depth=0, deepest=63), (128, 1024))
+
+    def test_shrinks_only_after_enough_traffic_and_by_a_page(self):
+        small = {"queue_size": 1024, "deepest": 5, "largest": 1024}
+        self.assertEqual(self.advised(sent=4_999, **small), None)
+        self.assertEqual(self.advised(sent=5_000, **small), (32, 1024))
+        self.assertEqual(self.advised(sent=5_000, queue_size=64, message_size=16, deepest=2, largest=16), None)
+
+    def test_keeps_a_margin(self):
+        for facts, sizes in (({"queue_size": 1024, "deepest": 127}, (512, 1024)), ({"queue_size": 1024, "deepest": 128}, None),
+                             ({"queue_size": 1024, "deepest": 1}, (4, 1024)), ({"message_size": 4000, "largest": 1000}, (64, 2048)),
+                             ({"message_size": 3999, "largest": 1000}, None)):
+            self.assertEqual(self.advised(sent=5_000, **{"deepest": 40, "largest": 1024} | facts), sizes, facts)
+
+    def test_shrinks_nothing_of_which_it_knows_nothing(self):
+        self.assertEqual(self.advised(sent=5_000, queue_size=1024), None)  # a sender that counts neither
+
+    def test_enlarges_and_shrinks_at_once(self):
+        self.assertEqual(self.advised(**self.busy | {"full": 3, "message_size": 1 << 20, "largest": 10}), (128, 32))
+
+    def test_says_that_there_is_nothing_to_advise(self):
+        self.broker.replies["List"] = {"channels": [channel(sent=1)]}
+        self.assertEqual(self.run_ctl("advise"), (0, "channels: []\n", "zipcctl: nothing to advise, from 1 channel and 1 message "
+                                                  "through it; nothing is made smaller for less than 5,000 messages\n"))
+        self.assertEqual(json.loads(self.check("advise", "--json")), {"advice": [], "channels": 1, "messages": 1})
+
+
 class Configuration(FakeBrokerTest):
     steps = [{"action": "create", "channel": "/new", "details": "8 x 1024 bytes"},
              {"action": "resize", "channel": "/camera", "details": "8 x 1024 bytes -> 16 x 1024 bytes, 3 messages are carried over"},

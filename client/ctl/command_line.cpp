@@ -97,6 +97,9 @@ void add_observers(CLI::App& app, Command& command) {
                                 add_channel(explain, options.channel);
                                 add_json(explain, options.json);
                               });
+  add_command<AdviseOptions>(app, command, "advise", "Advise better sizes for channels, going by their counters",
+                             "  zipcctl advise\n  zipcctl advise --json | jq -r '.advice[].name'\n",
+                             [](CLI::App& advise, AdviseOptions& options) { add_json(advise, options.json); });
   add_command<WatchOptions>(
       app, command, "watch", "Show what happens to channels, as it happens",
       "  zipcctl watch\n  zipcctl watch /camera\n"

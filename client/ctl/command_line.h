@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "client/ctl/access.h"
+#include "client/ctl/advise.h"
 #include "client/ctl/catalogue.h"
 #include "client/ctl/channel_life.h"
 #include "client/ctl/check.h"
@@ -21,7 +22,7 @@ namespace zipc::ctl {
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
                              DumpOptions, PingOptions, ErrorsOptions, WatchOptions, PlanOptions, ApplyOptions,
-                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions>;
+                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions, AdviseOptions>;
 
 struct CommandLine {
   AccessOptions access;

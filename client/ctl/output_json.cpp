@@ -10,6 +10,10 @@ namespace json = boost::json;
 
 std::string line(const json::value& value) { return json::serialize(value) + "\n"; }
 
+json::value from(const Params& params) {
+  return {{"queue_size", params.queue_size}, {"message_size", params.message_size}};
+}
+
 json::value from(const std::optional<Holder>& holder) {
   if (!holder) return nullptr;
   return {{"lease", holder->lease},
@@ -24,7 +28,7 @@ json::value from(const std::optional<Holder>& holder) {
 
 json::value from(const ChannelInfo& channel) {
   return {{"name", channel.name},
-          {"params", {{"queue_size", channel.params.queue_size}, {"message_size", channel.params.message_size}}},
+          {"params", from(channel.params)},
           {"provisioned", channel.provisioned},
           {"mode", channel.mode},
           {"owner", channel.owner_uid},
@@ -60,6 +64,19 @@ std::string json_of(const ChannelInfo& channel) { return line(from(channel)); }
 
 std::string json_of(const ChannelInfo& channel, const std::vector<std::string>& sentences) {
   return line(json::object{{"channel", from(channel)}, {"sentences", json::value_from(sentences)}});
+}
+
+std::string json_of(const std::vector<Advice>& advice, const std::vector<ChannelInfo>& channels) {
+  json::array all;
+  for (const Advice& one : advice) {
+    all.push_back({{"name", one.channel},
+                   {"params", from(one.present)},
+                   {"advised", from(one.better)},
+                   {"reasons", json::value_from(one.reasons)}});
+  }
+  std::uint64_t sent = 0;
+  for (const ChannelInfo& channel : channels) sent += channel.sent;
+  return line(json::object{{"advice", std::move(all)}, {"channels", channels.size()}, {"messages", sent}});
 }
 
 std::string json_of(const Event& event) {

@@ -8,6 +8,7 @@
 #include <vector>
 #include <zipc/zipc.hpp>
 
+#include "client/ctl/advice.h"
 #include "client/ctl/tally.h"
 
 namespace zipc::ctl {
@@ -16,6 +17,8 @@ namespace zipc::ctl {
 [[nodiscard]] std::string json_of(const ChannelInfo& channel);
 /// {"channel":{..},"sentences":["..", ..]}
 [[nodiscard]] std::string json_of(const ChannelInfo& channel, const std::vector<std::string>& sentences);
+/// {"advice":[{"name":..,"params":{..},"advised":{..},"reasons":[..]}, ..],"channels":..,"messages":..}
+[[nodiscard]] std::string json_of(const std::vector<Advice>& advice, const std::vector<ChannelInfo>& channels);
 [[nodiscard]] std::string json_of(const Event& event);
 [[nodiscard]] std::string json_of(const std::vector<PlanStep>& steps);  ///< {"steps":[...]}
 /// {"findings":[...],"channels":..,"leases":..}
