@@ -16,7 +16,9 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import ctl_test  # noqa: E402
+import terminal  # noqa: E402
 from ctl_test import CtlTest  # noqa: E402
 from harness import WATCHDOG_S, eventually  # noqa: E402
 
@@ -38,6 +40,7 @@ class FakeBroker:
         self.calls = []  # (method, parameters)
         self.watchers = []
         self.connections = []
+        self.silent = False  # take calls and answer none
         self.open()
 
     def open(self):
@@ -80,6 +83,8 @@ class FakeBroker:
     def answer(self, connection, call):
         method = call["method"].removeprefix(INTERFACE)
         self.calls.append((method, call.get("parameters", {})))
+        if self.silent:
+            return
         if method == "Watch":
             assert call["more"]
             self.watchers.append(connection)
@@ -501,6 +506,175 @@ class Advise(FakeBrokerTest):
         self.assertEqual(self.run_ctl("advise"), (0, "channels: []\n", "zipcctl: nothing to advise, from 1 channel and 1 message "
                                                   "through it; nothing is made smaller for less than 5,000 messages\n"))
         self.assertEqual(json.loads(self.check("advise", "--json")), {"advice": [], "channels": 1, "messages": 1})
+
+
+class Top(FakeBrokerTest):
+    """Each look of top takes the next of the canned lists; the last one stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker.replies["List"] = {"channels": []}
+
+    def top(self, *looks, columns=80, rows=24, term="vt100"):
+        if looks:
+            self.broker.replies["List"] = [{"channels": look} for look in looks]
+        program = terminal.Program([ctl_test.ZIPCCTL, "top", "--interval", "100ms"], self.env, columns, rows, term)
+        self.addCleanup(program.close)
+        return program
+
+    def shows(self, program, pattern):
+        eventually(lambda: re.search(pattern, program.update(), re.M) or program.popen.poll() is not None, f"it shows {pattern}")
+        self.assertRegex(program.screen.text, re.compile(pattern, re.M), program.err)
+
+    def ends(self, program, code):
+        eventually(lambda: program.update() is not None and program.popen.poll() is not None, "it ends")
+        program.update()
+        self.assertEqual(program.popen.returncode, code, program.err)
+        self.assertTrue(program.restored())
+
+    def order(self, program):
+        return [line.split()[0] for line in program.screen.lines[2:] if line.startswith("/")]
+
+    def test_shows_channels_in_80_columns(self):
+        look = [channel("/camera", depth=48, full=2, sender=holder(42, idle_ms=4), receiver=holder(4194304, asleep_ms=2000)),
+                channel("/a.long.name.of.thirtynine.characters", sent=5, received=5, queue_size=16384, depth=1)]
+        program = self.top(look)
+        self.shows(program, "^/camera ")
+        self.assertEqual(program.screen.lines[:4], [
+            "zipcd 1.0.0, up 60s, 3 channels, 2 leases",
+            "NAME           MSG/S BYTES/S FILL           FULL/S SENDER         RECEIVER",
+            "/a.long.name.~     0       0 #... 1/16k          0 gone           gone",
+            "/camera            0       0 ###. 48/63          0 42 idle        4194304 asleep"])
+        self.assertEqual(program.screen.lines[23], "q quit  s sort: rate  h help")
+        self.assertEqual(len(program.screen.lines[3]), 80)
+
+    def test_spends_a_wider_screen_on_names_programs_and_waits(self):
+        name = "/a.long.name.of.thirtynine.characters"
+        look = [channel(name, sent=5, largest=5, deepest=7, depth=7, sender=holder(os.getpid(), uid=os.getuid()),
+                        receiver=holder(43, asleep_ms=12_000))]
+        program = self.top(look, columns=140, rows=40)
+        self.shows(program, "WAITS")
+        self.shows(program, r"^/a.long.name.of.thirtynine~ ")
+        self.assertRegex(program.screen.lines[2], rf"(python\S*|ctl\S*) +{os.getpid()} idle +\? +43 asleep +receiver 12s")
+        self.shows(program, "^NAME .* SENDER .* RECEIVER .* WAITS")
+        program.resize(200, 50)
+        self.shows(program, f"^{re.escape(name)} ")
+        self.shows(program, "SENT DEEPEST  FULL      SIZE$")
+        self.shows(program, "#......... 7/63 .* 5       7     0     1 KiB$")
+        eventually(lambda: program.update() and program.screen.lines[49] == "q quit  s sort: rate  h help", "the last line is its")
+        program.resize(80, 24)
+        self.shows(program, "SENDER         RECEIVER$")
+        eventually(lambda: program.update() and program.screen.lines[23] == "q quit  s sort: rate  h help", "the last line is its")
+        program.resize(20, 5)
+        self.shows(program, "^q quit  s sort: rate$")
+
+    def test_shows_rates_from_what_has_moved_between_two_looks(self):
+        program = self.top([channel(sender=holder(42), receiver=holder(43), sent=0)],
+                           *([channel(sender=holder(42), receiver=holder(43), sent=1000 * n, bytes_sent=10**6 * n, received=999 * n,
+                                      full=3 * n)] for n in range(1, 10_000)))
+        self.shows(program, r"^/camera +\d\S* +\d\S*[kM] .* [1-9]\d* 42 moving +43 moving$")
+
+    def test_sorts_by_rate_fill_and_name(self):
+        def look(n):
+            return [channel("/a"), channel("/b", depth=10), channel("/c", sent=100 * n)]
+        program = self.top(*(look(n) for n in range(10_000)))
+        self.shows(program, r"^/c +\d*[1-9]")
+        self.assertEqual(self.order(program), ["/c", "/a", "/b"])
+        program.press(b"s")
+        self.shows(program, "sort: fill")
+        self.assertEqual(self.order(program), ["/b", "/a", "/c"])
+        program.press(b"s")
+        self.shows(program, "sort: name")
+        self.assertEqual(self.order(program), ["/a", "/b", "/c"])
+        program.press(b"s")
+        self.shows(program, "sort: rate")
+
+    def test_scrolls_through_many_channels(self):
+        program = self.top([channel(f"/c{n:03}") for n in range(100)])
+        self.shows(program, "1-21 of 100")
+        self.assertEqual(self.order(program), [f"/c{n:03}" for n in range(21)])
+        program.press(b" ")
+        self.shows(program, "22-42 of 100")
+        program.press(b"\x1bOB")
+        self.shows(program, "23-43 of 100")
+        self.assertEqual(self.order(program)[0], "/c022")
+        program.press(b"\x1bOA")
+        self.shows(program, "22-42 of 100")
+        for _ in range(5):
+            program.press(b" ")
+        self.shows(program, "80-100 of 100")
+        program.resize(80, 44)
+        self.shows(program, "60-100 of 100")
+
+    def test_pages_with_the_keys_of_an_xterm(self):
+        program = self.top([channel(f"/c{n:03}") for n in range(100)], term="screen")
+        self.shows(program, "1-21 of 100")
+        for keys, shown in ((b"\x1b[6~", "22-42"), (b"\x1b[5~", "1-21"), (b"\x1b[4~", "80-100"), (b"\x1b[1~", "1-21")):
+            program.press(keys)
+            self.shows(program, f"{shown} of 100")
+
+    def test_helps_and_quits(self):
+        program = self.top([channel()])
+        self.shows(program, "^/camera")
+        program.press(b"h")
+        self.shows(program, "^MSG/S, BYTES/S: sent")
+        program.press(b"h")
+        eventually(lambda: "MSG/S, BYTES/S: sent" not in program.update(), "the help is gone")
+        program.press(b"q")
+        self.ends(program, 0)
+        self.assertEqual(program.err, "")
+
+    def test_gives_the_terminal_back_when_a_signal_ends_it(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            program = self.top([channel()])
+            self.shows(program, "^/camera")
+            self.assertFalse(program.restored())
+            program.popen.send_signal(number)
+            self.ends(program, code)
+        program = self.top([channel()], term="xterm")
+        self.shows(program, "^/camera")
+        program.press(b"\x03")
+        self.ends(program, 130)
+        self.assertIn(b"\x1b[?1049l", program.written, "what was on the screen before is there again")
+
+    def test_outlives_the_broker(self):
+        program = self.top([channel()])
+        self.shows(program, "^/camera")
+        self.broker.close()
+        self.shows(program, "waiting for it to come back")
+        self.shows(program, "^/camera")
+        self.broker.open()
+        self.shows(program, "^zipcd 1.0.0, up 60s")
+        program.press(b"q")
+        self.ends(program, 0)
+
+    def test_obeys_although_the_broker_does_not_answer(self):
+        self.broker.silent = True
+        program = self.top()
+        self.shows(program, "q quit")
+        program.press(b"h")
+        self.shows(program, "^MSG/S")
+        program.press(b"q")
+        self.ends(program, 0)
+
+    def test_needs_a_terminal_that_it_can_draw_on(self):
+        self.fails(ctl_test.UNSUPPORTED, "standard output is no terminal", "top")
+        for term, sentence in (("dumb", "cannot move its cursor: TERM is 'dumb'"), ("no-such", "not known: TERM is 'no-such'")):
+            program = self.top(term=term)
+            self.ends(program, ctl_test.UNSUPPORTED)
+            self.assertIn(sentence, program.err)
+
+    def test_needs_a_sensible_interval(self):
+        for interval in ("0", "99ms", "forever", "2h"):
+            self.fails(ctl_test.USAGE, "100ms to 1h", "top", "--interval", interval)
+
+    def test_ends_when_the_terminal_goes(self):
+        program = self.top([channel()])
+        self.shows(program, "^/camera")
+        os.close(program.terminal)
+        os.close(program.controller)
+        program.controller = program.terminal = -1
+        program.popen.wait(WATCHDOG_S)
 
 
 class Configuration(FakeBrokerTest):

@@ -624,7 +624,7 @@ class CommandLine(CtlTest):
         self.fails(INVALID_PARAMS, "", "create", self.name, "--queue-size", 1)
 
     def test_explains_every_command_with_examples_and_exit_codes(self):
-        for command in ([], ["list"], ["get"], ["ping"], ["errors"], ["create"], ["remove"], ["dump"], ["send"], ["receive"], ["watch"], ["explain"], ["advise"],
+        for command in ([], ["list"], ["get"], ["ping"], ["errors"], ["create"], ["remove"], ["dump"], ["send"], ["receive"], ["watch"], ["explain"], ["advise"], ["top"],
                         ["plan"], ["apply"], ["check"], ["revoke"], ["resize"]):
             text = self.check(*command, "--help")
             self.assertIn("Examples:\n  zipcctl", text)

@@ -100,6 +100,16 @@ void add_observers(CLI::App& app, Command& command) {
   add_command<AdviseOptions>(app, command, "advise", "Advise better sizes for channels, going by their counters",
                              "  zipcctl advise\n  zipcctl advise --json | jq -r '.advice[].name'\n",
                              [](CLI::App& advise, AdviseOptions& options) { add_json(advise, options.json); });
+  add_command<TopOptions>(app, command, "top", "Show what goes through the channels, live on the terminal",
+                          "  zipcctl top\n  zipcctl top --interval 200ms\n", [](CLI::App& top, TopOptions& options) {
+                            add_parsed(top, "--interval", "DURATION", "Between two looks, e.g. 500ms (default: 1s)",
+                                       parse_duration, [&options](milliseconds parsed) {
+                                         if (parsed < kTopIntervalMin || parsed > kTopIntervalMax) {
+                                           throw CLI::ValidationError("--interval", "is 100ms to 1h");
+                                         }
+                                         options.interval = parsed;
+                                       });
+                          });
   add_command<WatchOptions>(
       app, command, "watch", "Show what happens to channels, as it happens",
       "  zipcctl watch\n  zipcctl watch /camera\n"

@@ -15,6 +15,7 @@
 #include "client/ctl/resize.h"
 #include "client/ctl/revoke.h"
 #include "client/ctl/send.h"
+#include "client/ctl/top.h"
 #include "client/ctl/watch.h"
 
 namespace zipc::ctl {
@@ -22,7 +23,7 @@ namespace zipc::ctl {
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
                              DumpOptions, PingOptions, ErrorsOptions, WatchOptions, PlanOptions, ApplyOptions,
-                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions, AdviseOptions>;
+                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions, AdviseOptions, TopOptions>;
 
 struct CommandLine {
   AccessOptions access;

@@ -5,10 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdint>
 #include <string>
 
 #include "client/ctl/complaint.h"
@@ -69,26 +67,27 @@ Result<void> wait_until_ready(int fd, Readiness readiness) {
   return interrupted();
 }
 
-Result<void> wait_for_input(int fd, std::chrono::milliseconds timeout) {
-  std::array<pollfd, 2> watched{{
+Result<void> wait_for_input(int fd, int other_fd) {
+  std::array<pollfd, 3> watched{{
       {.fd = fd, .events = POLLIN, .revents = 0},
+      {.fd = other_fd, .events = POLLIN, .revents = 0},
       {.fd = wake_pipe[0], .events = POLLIN, .revents = 0},
   }};
   if (arrived != 0) return interrupted();
-  const int ready = poll(watched.data(), watched.size(), static_cast<int>(std::max<std::int64_t>(timeout.count(), 0)));
-  if (ready < 0 && errno != EINTR) return system_failure("wait for", "input", errno);
+  if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
+    return system_failure("wait for", "input", errno);
+  }
   return arrived == 0 ? Result<void>{} : interrupted();
 }
 
 Result<void> pause_for(std::chrono::milliseconds duration) {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + duration;
-  for (auto now = Clock::now(); now < end; now = Clock::now()) {
-    constexpr int kNothing = -1;  // which poll() passes over
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(end - now);
-    if (auto waited = wait_for_input(kNothing, rest); !waited) return waited;
+  pollfd wake{.fd = wake_pipe[0], .events = POLLIN, .revents = 0};
+  for (auto now = Clock::now(); now < end && arrived == 0; now = Clock::now()) {
+    poll(&wake, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(end - now).count()));
   }
-  return {};
+  return arrived == 0 ? Result<void>{} : interrupted();
 }
 
 }  // namespace zipc::ctl
