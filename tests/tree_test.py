@@ -20,6 +20,7 @@ ONLY = {
     "linux/futex.h": r"common/waiting_futex\.cpp",
     "sys/inotify.h": r"daemon/liveness_inotify\.cpp",
     "spdlog/": r"daemon/log\.cpp",
+    "curses.h": r"client/ctl/screen\.cpp",
     "CLI/": r"(daemon/main|client/ctl/command_line)\.cpp",
     "systemd/": r"daemon/service_systemd\.cpp",
     "launch.h": r"daemon/service_launchd\.cpp",

@@ -12,7 +12,10 @@ namespace zipc::ctl {
 namespace {
 
 std::string pid_of(const std::optional<Holder>& holder) { return holder ? std::to_string(holder->pid) : "-"; }
-const char* kind_of(const ChannelInfo& channel) { return channel.provisioned ? "provisioned" : "dynamic"; }
+const char* kind_of(const ChannelInfo& channel) {
+  if (channel.draining) return "draining";
+  return channel.provisioned ? "provisioned" : "dynamic";
+}
 std::string size_of(std::uint64_t bytes) { return format_size(static_cast<double>(bytes)); }
 
 /// How long until the broker removes it, or that it does not.
@@ -22,8 +25,13 @@ std::string left_of(const ChannelInfo& channel) {
 
 std::string describe(const std::optional<Holder>& holder) {
   if (!holder) return "nobody";
-  return "process " + std::to_string(holder->pid) + " of user " + std::to_string(holder->uid) + ", for " +
-         format_duration(milliseconds{holder->held_ms});
+  std::string text = "process " + std::to_string(holder->pid) + " of user " + std::to_string(holder->uid) + ", for " +
+                     format_duration(milliseconds{holder->held_ms});
+  if (holder->asleep_ms >= 0) text += ", asleep for " + format_duration(milliseconds{holder->asleep_ms});
+  if (holder->idle_ms >= 0) text += ", idle for " + format_duration(milliseconds{holder->idle_ms});
+  if (holder->expires_in_ms >= 0) text += ", loses it in " + format_duration(milliseconds{holder->expires_in_ms});
+  if (holder->behind) text += ", in an earlier generation";
+  return text;
 }
 
 std::string octal(std::uint32_t mode) {
@@ -43,27 +51,33 @@ std::string table_of(const std::vector<ChannelInfo>& channels) {
                {"FULL", Align::right},
                {"SENDER", Align::right},
                {"RECEIVER", Align::right},
+               {"GEN", Align::right},
                {"KIND"},
                {"LEFT", Align::right}});
   for (const ChannelInfo& c : channels) {
     table.add({c.name, std::to_string(c.params.queue_size), size_of(c.params.message_size), std::to_string(c.depth),
                std::to_string(c.deepest), std::to_string(c.sent), std::to_string(c.received), std::to_string(c.full),
-               pid_of(c.sender), pid_of(c.receiver), kind_of(c), left_of(c)});
+               pid_of(c.sender), pid_of(c.receiver), std::to_string(c.generation), kind_of(c), left_of(c)});
   }
   return table.text();
 }
 
 std::string description_of(const ChannelInfo& c) {
   Table table({{"name"}, {c.name}});
-  table.add({"kind", kind_of(c)});
+  table.add({"kind", c.draining ? "draining: the configuration has dropped it" : kind_of(c)});
   table.add({"queue size", std::to_string(c.params.queue_size) + " slots, of which one stays free"});
   table.add({"message size", std::to_string(c.params.message_size) + " bytes at most"});
-  table.add({"memory", size_of(c.bytes) + ", generation " + std::to_string(c.generation)});
+  table.add({"memory", size_of(c.bytes) + ", generation " + std::to_string(c.generation) +
+                           (c.retired == 0 ? "" : ", " + std::to_string(c.retired) + " earlier still open")});
   table.add({"permissions",
              octal(c.mode) + ", user " + std::to_string(c.owner_uid) + ", group " + std::to_string(c.group_gid)});
   table.add({"sender", describe(c.sender)});
   table.add({"receiver", describe(c.receiver)});
+  if (c.existing_peer) table.add({"existing peer", "a program that takes no lease has it open"});
+  table.add({"lease lasts", c.lease_ttl_ms < 0 ? "as long as its holder"
+                                               : format_duration(milliseconds{c.lease_ttl_ms}) + " unless renewed"});
   table.add({"sent", std::to_string(c.sent) + " messages, " + size_of(c.bytes_sent)});
+  table.add({"longest", std::to_string(c.largest) + " bytes"});
   table.add({"received", std::to_string(c.received) + " messages"});
   table.add({"waiting", std::to_string(c.depth) + " messages, at most " + std::to_string(c.deepest) + " so far"});
   table.add({"found full", std::to_string(c.full) + " times"});

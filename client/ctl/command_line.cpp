@@ -89,6 +89,38 @@ void add_catalogue(CLI::App& app, Command& command) {
                              [](CLI::App& errors, ErrorsOptions& options) { add_json(errors, options.json); });
 }
 
+void add_observers(CLI::App& app, Command& command) {
+  add_command<ExplainOptions>(app, command, "explain",
+                              "Say why a channel is as it is: who holds it and who waits for whom",
+                              "  zipcctl explain /camera\n  zipcctl explain /camera --json | jq -r '.sentences[]'\n",
+                              [](CLI::App& explain, ExplainOptions& options) {
+                                add_channel(explain, options.channel);
+                                add_json(explain, options.json);
+                              });
+  add_command<AdviseOptions>(app, command, "advise", "Advise better sizes for channels, going by their counters",
+                             "  zipcctl advise\n  zipcctl advise --json | jq -r '.advice[].name'\n",
+                             [](CLI::App& advise, AdviseOptions& options) { add_json(advise, options.json); });
+  add_command<TopOptions>(app, command, "top", "Show what goes through the channels, live on the terminal",
+                          "  zipcctl top\n  zipcctl top --interval 200ms\n", [](CLI::App& top, TopOptions& options) {
+                            add_parsed(top, "--interval", "DURATION", "Between two looks, e.g. 500ms (default: 1s)",
+                                       parse_duration, [&options](milliseconds parsed) {
+                                         if (parsed < kTopIntervalMin || parsed > kTopIntervalMax) {
+                                           throw CLI::ValidationError("--interval", "is 100ms to 1h");
+                                         }
+                                         options.interval = parsed;
+                                       });
+                          });
+  add_command<WatchOptions>(
+      app, command, "watch", "Show what happens to channels, as it happens",
+      "  zipcctl watch\n  zipcctl watch /camera\n"
+      "  zipcctl watch --json | jq -r 'select(.kind == \"died\") | .message'\n",
+      [](CLI::App& watch, WatchOptions& options) {
+        watch.add_option("NAME", options.channel, "Only this channel, e.g. /camera")->type_name("");
+        add_json(watch, options.json, "Print a line of JSON for each event, for programs");
+        watch.add_flag("--once,--no-reconnect", options.once, "End when the broker goes away");
+      });
+}
+
 void add_channel_life(CLI::App& app, Command& command) {
   add_command<CreateOptions>(
       app, command, "create", "Create a channel and take no role of it",
@@ -112,6 +144,57 @@ void add_channel_life(CLI::App& app, Command& command) {
                              add_channel(dump, options.channel);
                              dump.add_flag("--all", options.all, "The messages too, not only the header");
                            });
+}
+
+void configure_plan(CLI::App& plan, PlanOptions& options) {
+  plan.add_option("FILE", options.file, "The configuration; standard input if it is -")->required()->type_name("");
+  plan.add_flag("--all", options.all, "Show channels that stay as they are, too");
+  add_json(plan, options.json);
+}
+
+void add_role(CLI::App& app, Role& role) {
+  app.add_option_function<std::string>(
+         "ROLE",
+         [&role](const std::string& word) {
+           if (word != to_string(Role::sender) && word != to_string(Role::receiver)) {
+             throw CLI::ValidationError("ROLE", "'" + word + "' is neither sender nor receiver");
+           }
+           role = word == to_string(Role::sender) ? Role::sender : Role::receiver;
+         },
+         "sender or receiver")
+      ->required()
+      ->type_name("");
+}
+
+void add_operations(CLI::App& app, Command& command) {
+  add_command<PlanOptions>(
+      app, command, "plan", "Show what a configuration would change; changes nothing",
+      "  zipcctl plan /etc/zipcd.yaml\n  zipcctl plan --json new.yaml | jq '.steps[] | select(.action != \"keep\")'\n",
+      [](CLI::App& plan, PlanOptions& options) { configure_plan(plan, options); });
+  add_command<ApplyOptions>(
+      app, command, "apply", "Change what a configuration changes, until zipcd loads its own file again",
+      "  zipcctl plan new.yaml && zipcctl apply new.yaml\n  sed s/64/128/ zipcd.yaml | zipcctl apply -\n",
+      [](CLI::App& apply, ApplyOptions& options) { configure_plan(apply, options); });
+  add_command<CheckOptions>(app, command, "check",
+                            "Compare the broker's registry with what there is; exit code 1 if something stays wrong",
+                            "  zipcctl check\n  zipcctl check --repair\n", [](CLI::App& check, CheckOptions& options) {
+                              check.add_flag("--repair", options.repair, "Mend what is wrong");
+                              add_json(check, options.json);
+                            });
+  add_command<RevokeOptions>(app, command, "revoke", "Take a role away from the process that holds it",
+                             "  zipcctl revoke /camera receiver\n", [](CLI::App& revoke, RevokeOptions& options) {
+                               add_channel(revoke, options.channel);
+                               add_role(revoke, options.role);
+                               add_json(revoke, options.json, "Print the channel as JSON");
+                             });
+  add_command<ResizeOptions>(
+      app, command, "resize", "Give a channel other sizes, also while it is in use; what waits in it is kept",
+      "  zipcctl resize /camera --queue-size 128\n  zipcctl resize /camera --queue-size 8 --message-size 8MiB\n",
+      [](CLI::App& resize, ResizeOptions& options) {
+        add_channel(resize, options.channel);
+        add_sizes(resize, options.sizes);
+        add_json(resize, options.json, "Print the channel as JSON");
+      });
 }
 
 void configure_send(CLI::App& send, SendOptions& options) {
@@ -175,7 +258,9 @@ std::variant<CommandLine, Exit> parse_command_line(int argc, char** argv) {
       app.add_option("--socket", result.access.socket, "Ask the broker at PATH, and no other")->type_name("PATH");
   app.add_flag("--no-broker", result.access.no_broker, "Ask no broker")->excludes(socket);
   add_catalogue(app, result.command);
+  add_observers(app, result.command);
   add_channel_life(app, result.command);
+  add_operations(app, result.command);
   add_transfer(app, result.command);
   try {
     app.parse(argc, argv);

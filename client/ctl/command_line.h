@@ -4,17 +4,26 @@
 #include <variant>
 
 #include "client/ctl/access.h"
+#include "client/ctl/advise.h"
 #include "client/ctl/catalogue.h"
 #include "client/ctl/channel_life.h"
+#include "client/ctl/check.h"
 #include "client/ctl/dump.h"
+#include "client/ctl/explain.h"
+#include "client/ctl/plan.h"
 #include "client/ctl/receive.h"
+#include "client/ctl/resize.h"
+#include "client/ctl/revoke.h"
 #include "client/ctl/send.h"
+#include "client/ctl/top.h"
+#include "client/ctl/watch.h"
 
 namespace zipc::ctl {
 
 /// What to do. Each alternative has its run().
 using Command = std::variant<ListOptions, GetOptions, CreateOptions, RemoveOptions, SendOptions, ReceiveOptions,
-                             DumpOptions, PingOptions, ErrorsOptions>;
+                             DumpOptions, PingOptions, ErrorsOptions, WatchOptions, PlanOptions, ApplyOptions,
+                             CheckOptions, RevokeOptions, ResizeOptions, ExplainOptions, AdviseOptions, TopOptions>;
 
 struct CommandLine {
   AccessOptions access;

@@ -67,4 +67,27 @@ Result<void> wait_until_ready(int fd, Readiness readiness) {
   return interrupted();
 }
 
+Result<void> wait_for_input(int fd, int other_fd) {
+  std::array<pollfd, 3> watched{{
+      {.fd = fd, .events = POLLIN, .revents = 0},
+      {.fd = other_fd, .events = POLLIN, .revents = 0},
+      {.fd = wake_pipe[0], .events = POLLIN, .revents = 0},
+  }};
+  if (arrived != 0) return interrupted();
+  if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
+    return system_failure("wait for", "input", errno);
+  }
+  return arrived == 0 ? Result<void>{} : interrupted();
+}
+
+Result<void> pause_for(std::chrono::milliseconds duration) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + duration;
+  pollfd wake{.fd = wake_pipe[0], .events = POLLIN, .revents = 0};
+  for (auto now = Clock::now(); now < end && arrived == 0; now = Clock::now()) {
+    poll(&wake, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(end - now).count()));
+  }
+  return arrived == 0 ? Result<void>{} : interrupted();
+}
+
 }  // namespace zipc::ctl

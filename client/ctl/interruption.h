@@ -1,9 +1,11 @@
-/// SIGINT and SIGTERM end a transfer where it can be ended: between two messages, or while it waits.
+/// SIGINT and SIGTERM end a transfer where it can be ended: between two messages, or while it waits. The same for a
+/// watch.
 ///
 /// The state is the process's, as signal handlers are. A signal that arrives just before a wait is not lost: it also
 /// makes a pipe readable, which every wait for a file looks at.
 #pragma once
 
+#include <chrono>
 #include <zipc/error.hpp>
 
 namespace zipc::ctl {
@@ -22,5 +24,12 @@ enum class Readiness { to_read, to_write };
 
 /// Blocks until reading or writing `fd` would not. Fails when a signal has arrived.
 [[nodiscard]] Result<void> wait_until_ready(int fd, Readiness readiness);
+
+/// Blocks until one of the two can be read or some signal has arrived: the caller looks which. Fails when it is one of
+/// the signals that end us.
+[[nodiscard]] Result<void> wait_for_input(int fd, int other_fd);
+
+/// Blocks for `duration`. Fails when a signal that ends us arrives meanwhile.
+[[nodiscard]] Result<void> pause_for(std::chrono::milliseconds duration);
 
 }  // namespace zipc::ctl

@@ -10,14 +10,25 @@ namespace json = boost::json;
 
 std::string line(const json::value& value) { return json::serialize(value) + "\n"; }
 
+json::value from(const Params& params) {
+  return {{"queue_size", params.queue_size}, {"message_size", params.message_size}};
+}
+
 json::value from(const std::optional<Holder>& holder) {
   if (!holder) return nullptr;
-  return {{"lease", holder->lease}, {"pid", holder->pid}, {"uid", holder->uid}, {"held_ms", holder->held_ms}};
+  return {{"lease", holder->lease},
+          {"pid", holder->pid},
+          {"uid", holder->uid},
+          {"held_ms", holder->held_ms},
+          {"expires_in_ms", holder->expires_in_ms},
+          {"asleep_ms", holder->asleep_ms},
+          {"idle_ms", holder->idle_ms},
+          {"behind", holder->behind}};
 }
 
 json::value from(const ChannelInfo& channel) {
   return {{"name", channel.name},
-          {"params", {{"queue_size", channel.params.queue_size}, {"message_size", channel.params.message_size}}},
+          {"params", from(channel.params)},
           {"provisioned", channel.provisioned},
           {"mode", channel.mode},
           {"owner", channel.owner_uid},
@@ -26,6 +37,10 @@ json::value from(const ChannelInfo& channel) {
           {"reaped_in_ms", channel.reaped_in_ms},
           {"bytes", channel.bytes},
           {"generation", channel.generation},
+          {"draining", channel.draining},
+          {"existing_peer", channel.existing_peer},
+          {"lease_ttl_ms", channel.lease_ttl_ms},
+          {"retired", channel.retired},
           {"sender", from(channel.sender)},
           {"receiver", from(channel.receiver)},
           {"sent", channel.sent},
@@ -33,7 +48,8 @@ json::value from(const ChannelInfo& channel) {
           {"received", channel.received},
           {"full", channel.full},
           {"depth", channel.depth},
-          {"deepest", channel.deepest}};
+          {"deepest", channel.deepest},
+          {"largest", channel.largest}};
 }
 
 }  // namespace
@@ -45,6 +61,53 @@ std::string json_of(const std::vector<ChannelInfo>& channels) {
 }
 
 std::string json_of(const ChannelInfo& channel) { return line(from(channel)); }
+
+std::string json_of(const ChannelInfo& channel, const std::vector<std::string>& sentences) {
+  return line(json::object{{"channel", from(channel)}, {"sentences", json::value_from(sentences)}});
+}
+
+std::string json_of(const std::vector<Advice>& advice, const std::vector<ChannelInfo>& channels) {
+  json::array all;
+  for (const Advice& one : advice) {
+    all.push_back({{"name", one.channel},
+                   {"params", from(one.present)},
+                   {"advised", from(one.better)},
+                   {"reasons", json::value_from(one.reasons)}});
+  }
+  std::uint64_t sent = 0;
+  for (const ChannelInfo& channel : channels) sent += channel.sent;
+  return line(json::object{{"advice", std::move(all)}, {"channels", channels.size()}, {"messages", sent}});
+}
+
+std::string json_of(const Event& event) {
+  return line(json::object{{"at_ms", event.at_ms},
+                           {"kind", event.kind},
+                           {"channel", event.channel},
+                           {"role", event.role ? json::value(to_string(*event.role)) : json::value(nullptr)},
+                           {"pid", event.pid},
+                           {"message", event.message},
+                           {"missed", event.missed}});
+}
+
+std::string json_of(const std::vector<PlanStep>& steps) {
+  json::array all;
+  for (const PlanStep& step : steps) {
+    all.push_back({{"action", step.action}, {"channel", step.channel}, {"details", step.details}});
+  }
+  return line(json::object{{"steps", std::move(all)}});
+}
+
+std::string json_of(const std::vector<Finding>& findings, const BrokerInfo& broker) {
+  json::array all;
+  for (const Finding& finding : findings) {
+    all.push_back({{"kind", finding.kind},
+                   {"subject", finding.subject},
+                   {"message", finding.message},
+                   {"repaired", finding.repaired}});
+  }
+  return line(
+      json::object{{"findings", std::move(all)}, {"channels", broker.channels}, {"leases", broker.leases}});
+}
 
 std::string json_of(const BrokerInfo& broker, std::string_view socket_path) {
   return line(json::object{{"socket", socket_path},

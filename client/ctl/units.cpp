@@ -76,6 +76,19 @@ std::string format_size(double bytes) {
   return text.data();
 }
 
+std::string format_count(std::uint64_t count) {
+  std::string digits = std::to_string(count);
+  for (std::size_t end = digits.size(); end > 3; end -= 3) digits.insert(end - 3, 1, ',');
+  return digits;
+}
+
+std::string format_count(std::uint64_t count, std::string_view noun) {
+  std::string text = format_count(count);
+  text.append(" ").append(noun);
+  if (count != 1) text.append("s");
+  return text;
+}
+
 std::string format_duration(milliseconds duration) {
   const std::int64_t count = duration.count();
   if (count < 0 || duration == kNoLimit) return "forever";

@@ -27,6 +27,12 @@ inline constexpr milliseconds kNoLimit = milliseconds::max();
 /// "512 B", "64 KiB", "1.5 MiB".
 [[nodiscard]] std::string format_size(double bytes);
 
+/// "1,234,567".
+[[nodiscard]] std::string format_count(std::uint64_t count);
+
+/// "1 message", "1,234 messages".
+[[nodiscard]] std::string format_count(std::uint64_t count, std::string_view noun);
+
 /// "350ms", "8s", "5min", "3h", rounded up to the unit; "forever" for a negative one.
 [[nodiscard]] std::string format_duration(milliseconds duration);
 
