@@ -30,16 +30,21 @@ void Processes::remember(std::shared_ptr<const Process> process) {
 
 void Processes::ask(std::shared_ptr<const Process> process, Answer answer) {
   const auto end = process != nullptr ? how_ended(*process) : std::nullopt;
-  if (process == nullptr || end || questions_.size() == kQuestionsMax) return answer(end);
+  if (process == nullptr || end || questions_.size() == kQuestionsMax || stopped_) return answer(end);
   questions_.push_back(
       {.timer = boost::asio::steady_timer(io_), .process = std::move(process), .answer = std::move(answer)});
   try_later(std::prev(questions_.end()));
 }
 
+void Processes::stop() {
+  stopped_ = true;
+  for (Question& question : questions_) question.timer.cancel();
+}
+
 void Processes::try_later(std::list<Question>::iterator question) {
   question->timer.expires_after(kAskAgainAfter[question->tries++]);
   question->timer.async_wait([this, question](const boost::system::error_code& error) {
-    if (error) return;  // the question has gone
+    if (error || stopped_) return;
     const auto end = how_ended(*question->process);
     if (!end && question->tries < kAskAgainAfter.size()) return try_later(question);
     const Answer answer = std::move(question->answer);

@@ -46,8 +46,8 @@ class Processes {
   /// How many descriptors processes have open.
   [[nodiscard]] std::size_t descriptors() const noexcept { return static_cast<std::size_t>(open_.use_count() - 1); }
 
-  /// Ends all waiting. Questions remain without an answer.
-  void stop() { questions_.clear(); }
+  /// Ends all waiting, so that the io_context can come to its end. Open questions remain without an answer.
+  void stop();
 
  private:
   struct Question {
@@ -62,6 +62,7 @@ class Processes {
   boost::asio::io_context& io_;
   std::deque<std::shared_ptr<const Process>> remembered_;  // oldest first
   std::list<Question> questions_;
+  bool stopped_ = false;
   std::shared_ptr<const void> open_ = std::make_shared<char>();  // every Process has a copy, which counts it
 };
 
