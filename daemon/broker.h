@@ -187,6 +187,7 @@ class Broker {
   void check_file(const Channel& channel, const SegmentLook& look, Check& check);
   void check_locks(const Channel& channel, const SegmentLook& look, Check& check);
   void check_orphans(Check& check);
+  void check_formers(Check& check);
   void check_registry(Check& check) const;
   /// False: somebody holds a role, or it cannot be made.
   bool make_memory_anew(const Channel& channel, const Check& check);

@@ -1,4 +1,5 @@
 // The registry compared with the shared memory and the locks, and what can be done about a difference.
+#include <algorithm>
 #include <utility>
 
 #include "common/layout.h"
@@ -40,6 +41,7 @@ Result<std::vector<Finding>> Broker::check(bool repair, const Client& client, Ti
   Check check{.repair = repair, .client = client, .now = now, .findings = {}};
   for (const auto& [name, channel] : registry_.channels()) check_channel(channel, check);
   check_orphans(check);
+  check_formers(check);
   check_registry(check);
   return std::move(check.findings);
 }
@@ -97,9 +99,9 @@ void Broker::check_locks(const Channel& channel, const SegmentLook& look, Check&
   for (const Role role : kRoles) {
     const std::string end = std::string(to_string(role)) + " of channel " + name;
     const auto& lease = channel.lease(role);
-    const bool held = is_held(look, name, role);
+    const bool held = lease ? is_held_still(channel, role, &look, check.now) : is_held(look, name, role);
     if (lease && !held) liveness_.catch_up();  // maybe the word is on its way, and that is nobody's fault
-    if (lease && !held) {
+    if (lease && !is_held_still(channel, role, &look, check.now)) {
       check.note("leftover", name,
                  "process " + std::to_string(lease->holder.pid) + " has the lease of the " + end + ", but not its lock",
                  [&] {
@@ -128,9 +130,29 @@ void Broker::check_orphans(Check& check) {
   }
 }
 
+void Broker::check_formers(Check& check) {
+  for (const FormerName& former : platform::former_names()) {
+    const std::string file = to_string(former);
+    const auto look = segments_.look(file);
+    if (!look || !look->ours) continue;
+    const Channel* channel = registry_.find(former.channel);
+    const bool is_known = channel != nullptr && std::any_of(channel->formers.begin(), channel->formers.end(),
+                                                            [&](const Former& known) { return known.id == look->id; });
+    if (is_known) {
+      settle_formers(*channel);  // maybe the word that nobody needs it any more is on its way
+      continue;
+    }
+    check.note("orphan", file, "the file '" + file + "' is left of a channel's former memory, and nobody uses it",
+               [&] { return segments_.remove(file, look->id).has_value(); });
+  }
+}
+
 void Broker::check_registry(Check& check) const {
   std::uint64_t bytes = 0;
-  for (const auto& [name, channel] : registry_.channels()) bytes += segment_size(channel.spec.params);
+  for (const auto& [name, channel] : registry_.channels()) {
+    bytes += segment_size(channel.spec.params);
+    for (const Former& former : channel.formers) bytes += former.bytes;
+  }
   if (bytes != registry_.bytes()) {
     check.note("bytes", "registry",
                "the registry counts " + std::to_string(registry_.bytes()) + " bytes; its channels take " +
