@@ -561,6 +561,16 @@ class Brokered(Transfers, BrokeredTest):
         self.assertRegex(text, "(?m)^sender +nobody$")
         self.fails(NOT_FOUND, "", "get", self.name)
 
+    def test_explains_a_channel_in_use(self):
+        sender = self.start("send", self.name, self.file("source", b"x"))
+        self.waiting_for(2)
+        answer = json.loads(self.check("explain", self.name, "--json"))
+        self.assertEqual(answer["channel"]["name"], self.name)
+        self.assertRegex("\n".join(answer["sentences"]), f"The sender is process {sender.popen.pid}, zipcctl \\(")
+        self.assertIn("Nobody will receive these 2 messages until a receiver attaches.", self.check("explain", self.name))
+        self.assertEqual(self.check("receive", self.name), "x")
+        self.ends(sender)
+
     def test_tells_who_the_broker_is(self):
         broker = json.loads(self.check("ping", "--json"))
         self.assertEqual((broker["pid"], broker["uid"], broker["socket"]), (self.zipcd.pid, os.getuid(), self.socket))

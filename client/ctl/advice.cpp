@@ -24,20 +24,24 @@ std::uint32_t power_of_two(std::uint64_t at_least, std::uint32_t most) {
 
 std::uint64_t memory_of(const Params& params) { return shared_memory_size(params); }
 
+/// The receiver notes how many it finds when it has run out, which the queue may since have outgrown.
+std::uint32_t deepest_of(const ChannelInfo& channel) { return std::max(channel.deepest, channel.depth); }
+
 void enlarge_queue(const ChannelInfo& channel, Advice& advice) {
-  const bool filled = channel.deepest + 1 >= channel.params.queue_size;
+  const bool filled = deepest_of(channel) >= channel.params.queue_size - 1;
   if (channel.full == 0 && !filled) return;
-  if (!channel.receiver && channel.depth + 1 >= channel.params.queue_size) return;
+  if (!channel.receiver && channel.depth >= channel.params.queue_size - 1) return;
   const std::uint32_t larger = power_of_two(2 * std::uint64_t{channel.params.queue_size}, kQueueSizeMax);
   if (larger <= channel.params.queue_size) return;
   advice.better.queue_size = larger;
-  advice.reasons.push_back(channel.full > 0 ? "the sender met a full queue " + format_count(channel.full, "time")
-                                            : "all " + format_count(channel.deepest) + " places were taken at a time");
+  advice.reasons.push_back(channel.full > 0
+                               ? "the sender met a full queue " + format_count(channel.full, "time")
+                               : "all " + format_count(deepest_of(channel)) + " places were taken at a time");
 }
 
 void shrink_queue(const ChannelInfo& channel, Advice& advice) {
-  const std::uint64_t deepest = channel.deepest;
-  if (channel.full > 0 || deepest == 0 || deepest * kSlack >= channel.params.queue_size) return;
+  const std::uint64_t deepest = deepest_of(channel);
+  if (channel.full > 0 || channel.deepest == 0 || deepest * kSlack >= channel.params.queue_size) return;
   const std::uint32_t smaller = std::max(power_of_two(deepest * kQueueMargin, kQueueSizeMax), kQueueSizeMin);
   if (smaller >= channel.params.queue_size) return;
   advice.better.queue_size = smaller;

@@ -161,17 +161,14 @@ void add_leases(const ChannelInfo& channel, std::vector<std::string>& text) {
 
 std::string fill_of(const Scene& scene) {
   const ChannelInfo& channel = scene.channel;
-  std::string text;
+  const std::string waiting = messages(channel.depth) + wait_or_waits(channel.depth);
+  const bool was_deeper = channel.deepest > channel.depth;
   if (channel.depth == 0) {
-    text = "The queue is empty";
-  } else if (is_full(scene.channel)) {
-    text = "The queue is full: " + messages(channel.depth) + wait_or_waits(channel.depth);
-  } else {
-    text = messages(channel.depth) + wait_or_waits(channel.depth) + ", of " + format_count(capacity_of(scene.channel)) +
-           " that fit";
+    return "The queue is empty" + (was_deeper ? "; at most " + messages(channel.deepest) + " ever waited." : ".");
   }
-  if (channel.deepest > channel.depth) text += "; at most " + format_count(channel.deepest) + " ever did";
-  return text + ".";
+  if (is_full(channel)) return "The queue is full: " + waiting + ".";
+  return waiting + ", of " + format_count(capacity_of(channel)) + " that fit" +
+         (was_deeper ? "; at most " + format_count(channel.deepest) + " ever did." : ".");
 }
 
 std::string traffic_of(const ChannelInfo& channel) {
