@@ -14,6 +14,7 @@ namespace zipc {
 namespace {
 
 constexpr mode_t kDirectMode = 0600;      // as existing peers make theirs
+constexpr int kMovesInARow = 100;        // that one may meet while asking whether the first takes place
 constexpr int kRemovedWhileOpening = 100;  // tries, against a process that creates and removes in a loop
 
 bool is_alive(pid_t pid) noexcept { return kill(pid, 0) == 0 || errno == EPERM; }
@@ -201,16 +202,17 @@ Result<ZipcContext> Attachments::use_again(Attachment& held, const SegmentFile& 
   return context_of(held);
 }
 
-Result<void> Attachments::follow(ZipcContext& context) noexcept {
+Result<bool> Attachments::follow(ZipcContext& context) noexcept {
   try {
     const std::scoped_lock lock(mutex_);
     Attachment* attachment = find(context);
     if (attachment == nullptr) return Failure{Error::closed, "the context stands for no role of this process"};
     if (attachment->mapping.address() == static_cast<const void*>(context.queue)) {
-      if (auto followed = follow(*attachment); !followed) return followed;
+      if (auto followed = follow(*attachment); !followed) return followed.failure();
     }
+    if (attachment->mapping.address() == static_cast<const void*>(context.queue)) return false;
     context = context_of(*attachment, context.id);
-    return {};
+    return true;
   } catch (const std::bad_alloc&) {
     return Failure{Error::out_of_memory, ""};
   }
@@ -264,10 +266,10 @@ Result<void> Attachments::fence(Attachment& attachment) {
 Result<void> Attachments::await_move(const Attachment& attachment) {
   const Ring ring(attachment.mapping.address(), attachment.params, nullptr);
   const auto is_undecided = [&] { return (ring.notice(attachment.role) & kNoticeElsewhere) == kNoticeMoving; };
-  if (!is_undecided()) return {};
-  const auto broker = attachment.broker.empty() ? connection_.get() : connection_.get_at(attachment.broker);
-  if (!broker) return broker.failure();
-  if (*broker != nullptr) {
+  for (int tries = 0; is_undecided() && tries < kMovesInARow; ++tries) {
+    const auto broker = attachment.broker.empty() ? connection_.get() : connection_.get_at(attachment.broker);
+    if (!broker) return broker.failure();
+    if (*broker == nullptr) break;
     if (auto answer = (*broker)->call(protocol::method::kPing, {}); !answer) return answer.failure();
   }
   if (!is_undecided()) return {};

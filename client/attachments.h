@@ -55,9 +55,9 @@ class Attachments {
   [[nodiscard]] Result<ZipcContext> attach_through(Connection& broker, const RoleRequest& request);
 
   /// The channel of `context` has other memory, or may get it soon: goes there, and makes `context` stand for it. Waits for
-  /// the broker. What the context pointed to stays good, but is shared with nobody.
+  /// the broker. Returns whether it has other memory; what the context pointed to stays good then, but is shared with nobody.
   /// Error::fenced: the role was taken away. Otherwise why it could not be done yet; calling again may succeed.
-  [[nodiscard]] Result<void> follow(ZipcContext& context) noexcept;
+  [[nodiscard]] Result<bool> follow(ZipcContext& context) noexcept;
 
   /// In a channel without a broker, looks whether the peer of `context` has gone without saying so. If so, the ring tells.
   void look_after_peer(const ZipcContext& context) noexcept;

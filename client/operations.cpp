@@ -10,8 +10,23 @@ namespace {
 /// How often a sleeper without a broker looks whether its peer is alive.
 constexpr std::chrono::milliseconds kLookAfterPeer{100};
 
-/// Goes to where the channel's memory is now.
-Error follow(ZipcContext& context) noexcept { return Attachments::of_process().follow(context).error(); }
+/// How following the channel to its present memory went.
+struct Followed {
+  Error error = Error::ok;
+  bool has_moved = false;  ///< not: what was done where it stays counts, whatever moves are tried later
+};
+
+Followed follow(ZipcContext& context, const Ring& left) noexcept {
+  const auto followed = Attachments::of_process().follow(context);
+  // Where following failed, the notice does not change any more once it says that the channel has moved.
+  return {.error = followed.error(), .has_moved = followed ? *followed : left.has_moved()};
+}
+
+/// Whether what the sender published just as the channel moved is sent: in time to be carried over, or nothing has moved.
+bool was_sent(const Followed& followed, const Ring& left) noexcept {
+  if (followed.has_moved) return left.was_last_act_carried_over(Role::sender);
+  return followed.error == Error::ok;
+}
 
 /// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
 Error wait(const ZipcContext& context, Deadline deadline, Error (Ring::*wait_for)(Deadline) noexcept) noexcept {
@@ -38,10 +53,9 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, std::opti
       sent = waited;
     }
     if (sent != kMoved && sent != kMovedMeanwhile) return sent;
-    const Error followed = follow(sender);
-    // In time to be carried over, or the channel has stayed where it is: it is sent, whatever else.
-    if (sent == kMovedMeanwhile && ring.was_last_act_carried_over(Role::sender)) return Error::ok;
-    if (followed != Error::ok) return followed;
+    const Followed followed = follow(sender, ring);
+    if (sent == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
+    if (followed.error != Error::ok) return followed.error;
   }
 }
 
@@ -54,7 +68,7 @@ Slot loan(ZipcContext& sender, std::optional<Deadline> deadline) noexcept {
       if (error == Error::ok) continue;
     }
     if (error != kMoved) return error == slot.error ? slot : Slot{.error = error};
-    if (error = follow(sender); error != Error::ok) return {.error = error};
+    if (error = follow(sender, ring_of(sender)).error; error != Error::ok) return {.error = error};
   }
 }
 
@@ -63,9 +77,10 @@ Error publish(ZipcContext& sender, std::size_t size) noexcept {
   const Error published = ring.publish(size);
   if (published != kMoved && published != kMovedMeanwhile) return published;
   const std::byte* written = ring.unpublished(published);  // stays good
-  const Error followed = follow(sender);
-  if (published == kMovedMeanwhile && ring.was_last_act_carried_over(Role::sender)) return Error::ok;
-  return followed == Error::ok ? send(sender, written, size) : followed;
+  const Followed followed = follow(sender, ring);
+  if (published == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
+  if (followed.error != Error::ok) return followed.error;
+  return followed.has_moved ? send(sender, written, size) : publish(sender, size);
 }
 
 Slot receive(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
@@ -78,16 +93,16 @@ Slot receive(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
       if (slot.error == Error::ok) continue;
     }
     if (slot.error != kMoved && slot.error != kMovedMeanwhile) return slot;
-    const Error followed = follow(receiver);
+    const Followed followed = follow(receiver, ring);
     if (slot.error == kMovedMeanwhile) {
       // A role that was taken away has received only what it had taken out in time; the rest is its successor's. A message
       // that was published too late to be carried over is not received either: its sender sends it again.
-      const bool counts = followed == Error::fenced ? ring.was_last_act_carried_over(Role::receiver)
-                                                    : !ring.has_moved() || ring.was_carried_over(slot.index);
+      const bool counts = followed.error == Error::fenced ? ring.was_last_act_carried_over(Role::receiver)
+                                                          : !followed.has_moved || !ring.was_published_too_late(slot.index);
       slot.error = Error::ok;
       if (counts) return slot;
     }
-    if (followed != Error::ok) return {.error = followed};
+    if (followed.error != Error::ok) return {.error = followed.error};
   }
 }
 
@@ -100,7 +115,7 @@ Slot peek(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
       if (error == Error::ok) continue;
     }
     if (error != kMoved) return error == slot.error ? slot : Slot{.error = error};
-    if (error = follow(receiver); error != Error::ok) return {.error = error};
+    if (error = follow(receiver, ring_of(receiver)).error; error != Error::ok) return {.error = error};
   }
 }
 
@@ -109,12 +124,12 @@ Error pop(ZipcContext& receiver) noexcept {
     Ring ring = ring_of(receiver);
     const Error popped = ring.pop();
     if (popped != kMoved && popped != kMovedMeanwhile) return popped;
-    const Error followed = follow(receiver);
-    if (popped == kMovedMeanwhile && followed != Error::fenced) return Error::ok;
+    const Followed followed = follow(receiver, ring);
+    if (popped == kMovedMeanwhile && followed.error != Error::fenced) return Error::ok;
     if (popped == kMovedMeanwhile && ring.was_last_act_carried_over(Role::receiver)) return Error::ok;
-    if (followed != Error::ok) return followed;
+    if (followed.error != Error::ok) return followed.error;
     // What was peeked at here may have been published too late to be carried over. It comes again, from its sender.
-    if (ring.has_moved() && ring.has_uncarried_message()) return Error::ok;
+    if (followed.has_moved && ring.has_uncarried_message()) return Error::ok;
   }
 }
 

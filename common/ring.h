@@ -161,12 +161,11 @@ class Ring {
   /// What the holder of `role` is told: Notice bits.
   [[nodiscard]] std::uint32_t notice(Role role) const noexcept { return notice_to(role).load(kOrderObserve); }  // [noticed]
 
-  /// Whether the channel has other memory; otherwise it may get it soon, or stays here, whatever the notice said before.
+  /// Whether the channel has other memory; then it stays so, and final_head and final_tail are what they are.
   [[nodiscard]] bool has_moved() const noexcept { return (notice(Role::sender) & kNoticeMoved) != 0; }
 
-  /// Whether what the holder of `role` did last before it was told to move counts in the channel's other memory, if it has any.
+  /// Whether what the holder of `role` did last before it was told to move counts in the channel's other memory.
   [[nodiscard]] bool was_last_act_carried_over(Role role) const noexcept {
-    if (!has_moved()) return (notice(role) & kNoticeMoving) == 0;
     const auto index_is_final = [](const std::atomic<std::uint32_t>& index, const std::atomic<std::uint32_t>& final_index) {
       return index.load(std::memory_order_relaxed) == final_index.load(std::memory_order_relaxed);  // after [noticed]
     };
@@ -174,24 +173,23 @@ class Ring {
                                 : index_is_final(header_->head, header_->final_head);
   }
 
-  /// Whether the channel's other memory has the message in slot `index`.
-  [[nodiscard]] bool was_carried_over(std::uint32_t index) const noexcept {
-    const auto [first, end] = carried();
-    return distance(first, index) < distance(first, end);
+  /// Whether the message in slot `index`, which was received last, was published too late for the channel's other memory.
+  /// Its sender has seen the notice, and sends it again. One that is not there because it was received in time is no such.
+  [[nodiscard]] bool was_published_too_late(std::uint32_t index) const noexcept {
+    return index == carried().end && received_meanwhile(header_->head) != 0;
   }
 
   /// Whether the receiver's oldest message here is one that the channel's other memory does not have.
   [[nodiscard]] bool has_uncarried_message() const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // after [noticed]
-    return head != tail && head < params_.queue_size && !was_carried_over(head);
+    return head != tail && head < params_.queue_size && head == carried().end;
   }
 
   /// How many messages the receiver has taken out here that the channel's other memory still has.
   [[nodiscard]] std::uint32_t received_meanwhile() const noexcept {
     const auto [first, end] = carried();
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
-    return head < params_.queue_size ? std::min(distance(first, head), distance(first, end)) : 0;
+    return std::min(received_meanwhile(header_->head), distance(first, end));
   }
 
   /// The sender's slot that was written when publishing gave `moved`, kMoved or kMovedMeanwhile.
@@ -208,6 +206,7 @@ class Ring {
     std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size || head >= params_.queue_size) return;
     for (; count != 0 && head != tail; --count, head = after(head)) static_cast<void>(free_slot_of(head));
+    header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy, which must not be behind head
   }
 
   /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.
@@ -321,6 +320,12 @@ class Ring {
     const std::uint32_t end = header_->final_tail.load(std::memory_order_relaxed);    // the same
     if (first >= params_.queue_size || end >= params_.queue_size) return {0, 0};
     return {first, end};
+  }
+
+  /// How many messages were taken out after the channel's other memory was made.
+  [[nodiscard]] std::uint32_t received_meanwhile(const std::atomic<std::uint32_t>& own_head) const noexcept {
+    const std::uint32_t head = own_head.load(std::memory_order_relaxed);  // our own index
+    return head < params_.queue_size ? distance(carried().first, head) : 0;
   }
 
   // A notice stands on the line of its reader, who looks at it for every message.

@@ -32,7 +32,10 @@ class Inlet {
       if (interrupting_signal() != 0) return interrupted();
       const auto message = wait_for_message(std::min(kSlice, options_.timeout));
       if (message) return accept(*message, asked != begin);
-      if (message.error() != Error::timeout) return channel_failure(message.error(), options_.channel);
+      if (message.error() == Error::peer_gone && watch_.within_stream() && !options_.follow) return watch_.ended(receiver_.peer());
+      if (message.error() != Error::timeout && message.error() != Error::peer_gone) {
+        return channel_failure(message.error(), options_.channel);
+      }
       const auto now = Clock::now();
       if (options_.timeout != kNoLimit && now - begin >= options_.timeout) return nothing_arrives();
       if (now - asked >= kPause) {
@@ -68,7 +71,10 @@ class Inlet {
  private:
   Received wait_for_message(milliseconds timeout) {
     const auto message = receiver_.peek();
-    if (message.error() != Error::empty) return message;
+    if (message.error() != Error::empty) {
+      if (message.error() == Error::peer_gone) ran_dry_ = true;
+      return message;
+    }
     ran_dry_ = true;
     return receiver_.peek_blocking(timeout);
   }

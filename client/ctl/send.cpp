@@ -31,7 +31,7 @@ class Outlet {
       if (interrupting_signal() != 0) return interrupted();
       const auto slot = sender_.loan_blocking(std::min(kSlice, timeout_));
       if (slot) return slot->data;
-      if (slot.error() != Error::timeout) return channel_failure(slot.error(), sender_.name());
+      if (slot.error() != Error::timeout && slot.error() != Error::peer_gone) return channel_failure(slot.error(), sender_.name());
       if (auto more = keep_waiting(Clock::now() - begin); !more) return more.failure();
     }
   }

@@ -29,6 +29,13 @@ std::optional<Failure> SenderWatch::gone() {
                  ", has ended in the middle of its stream");
 }
 
+Failure SenderWatch::ended(const ZipcPeer& peer) const {
+  std::string how = " has ended";
+  if (peer.signal != 0) how = " was killed by signal " + std::to_string(peer.signal);
+  return cut_off("the sender of " + channel_ + ", process " + std::to_string(peer.pid) + "," + how +
+                 " in the middle of its stream");
+}
+
 std::optional<Failure> SenderWatch::replaced() {
   if (!within_stream_ || !at_begin_) return {};
   const auto now = sender();

@@ -26,6 +26,9 @@ class SenderWatch {
   /// While nothing arrives: whether it can be said that nothing will any more.
   [[nodiscard]] std::optional<Failure> gone();
 
+  /// The sender, which was `peer`, has gone in the middle of its stream.
+  [[nodiscard]] Failure ended(const ZipcPeer& peer) const;
+
   /// When something arrives after a pause, or the end does: whether it is for certain another sender's.
   [[nodiscard]] std::optional<Failure> replaced();
 

@@ -1,12 +1,14 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
 //   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
-//             [--announce] [--tell]
+//             [--announce] [--tell] [--paced] [--longest BYTES]
 //
 // QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
-// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
+// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each message it waits for a
+// byte of its standard input, and prints the message's number afterwards. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,8 +33,10 @@ struct Options {
   bool in_place = false;
   bool spin = false;
   bool hold = false;
+  std::uint32_t longest = 0;  // message; of the channel's sizes when it was attached to, for they may change
   bool announce = false;
   bool tell = false;
+  bool paced = false;
 };
 
 int complain(const zipc::Failure& failure) {
@@ -59,21 +63,24 @@ Error send_one(Sender& sender, std::uint64_t number, const Options& options, std
   if (options.in_place) {
     const auto slot = options.spin ? sender.loan() : sender.loan_blocking();
     if (!slot) return slot.error();
-    return sender.publish(zipc::test::make_message(number, options.seed, slot->data).size());
+    return sender.publish(zipc::test::make_message(number, options.seed, slot->data.first(options.longest)).size());
   }
   const auto message = zipc::test::make_message(number, options.seed, buffer);
   return options.spin ? sender.send(message) : sender.send_blocking(message);
 }
 
-int send(const Options& options) {
+int send(Options options) {
   auto sender = options.params.queue_size == 0 ? Sender::open(options.name) : Sender::create(options.name, options.params);
   if (!sender) return complain(sender.failure());
   if (options.announce) std::puts("attached");
-  std::vector<std::byte> buffer(sender->params().message_size);
+  if (options.longest == 0) options.longest = sender->params().message_size;
+  std::vector<std::byte> buffer(options.longest);
   for (std::uint64_t i = 0; i < options.count; ++i) {
+    if (char byte = 0; options.paced && read(0, &byte, 1) <= 0) break;
     Error error = Error::full;
     while (goes_on(*sender, error, Error::full, options)) error = send_one(*sender, options.first + i, options, buffer);
     if (error != Error::ok) return complain(error, options.first + i);
+    if (options.paced) std::printf("%llu\n", static_cast<unsigned long long>(i + 1));
   }
   std::printf("sent %llu\n", static_cast<unsigned long long>(options.count));
   for (char byte = 0; options.hold && read(0, &byte, 1) > 0;) {
@@ -86,17 +93,22 @@ zipc::Received receive_one(Receiver& receiver, const Options& options) {
   return options.spin ? receiver.receive() : receiver.receive_blocking();
 }
 
-int receive(const Options& options) {
+int receive(Options options) {
   auto receiver =
       options.params.queue_size == 0 ? Receiver::open(options.name) : Receiver::create(options.name, options.params);
   if (!receiver) return complain(receiver.failure());
+  if (options.longest == 0) options.longest = receiver->params().message_size;
   if (options.announce) std::puts("attached");
   for (std::uint64_t i = 0; i < options.count; ++i) {
     zipc::Received message = Error::empty;
     while (goes_on(*receiver, message.error(), Error::empty, options)) message = receive_one(*receiver, options);
     if (!message) return complain(message.error(), options.first + i);
-    if (!zipc::test::is_message(message->data, options.first + i, options.seed, receiver->params().message_size)) {
-      std::fprintf(stderr, "zipc_peer: message %llu is wrong\n", static_cast<unsigned long long>(options.first + i));
+    if (!zipc::test::is_message(message->data, options.first + i, options.seed, options.longest)) {
+      std::uint64_t number = 0;
+      std::memcpy(&number, message->data.data(), std::min(sizeof number, message->data.size()));
+      std::fprintf(stderr, "zipc_peer: message %llu is wrong: it has %zu bytes and says that it is %llu\n",
+                   static_cast<unsigned long long>(options.first + i), message->data.size(),
+                   static_cast<unsigned long long>(number));
       return 1;
     }
     if (options.in_place && receiver->pop() != Error::ok) return 1;
@@ -121,12 +133,14 @@ int main(int argc, char** argv) {
     const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
     if (option == "--count") options.count = number();
     else if (option == "--first") options.first = number();
+    else if (option == "--longest") options.longest = static_cast<std::uint32_t>(number());
     else if (option == "--seed") options.seed = number();
     else if (option == "--in-place") options.in_place = true;
     else if (option == "--spin") options.spin = true;
     else if (option == "--hold") options.hold = true;
     else if (option == "--announce") options.announce = true;
     else if (option == "--tell") options.tell = true;
+    else if (option == "--paced") options.paced = true;
     else return 2;
   }
   return std::string_view(argv[1]) == "send" ? send(options) : receive(options);

@@ -7,6 +7,8 @@ import unittest
 from harness import BrokerTest, run, program, shm_path, unique_name
 
 MESSAGES = 300000
+# Starting takes a few hundred; and a sender that comes first wakes nobody for each message until the queue is full.
+MOST = MESSAGES // 100
 
 
 class SystemCalls(BrokerTest):
@@ -29,12 +31,12 @@ class SystemCalls(BrokerTest):
 
     def test_without_a_broker(self):
         for options in ((), ("--in-place",)):
-            self.assertLess(self.count({"ZIPC_BROKER": "off"}, *options), 1000)
+            self.assertLess(self.count({"ZIPC_BROKER": "off"}, *options), MOST)
 
     def test_through_the_broker(self):
         self.start_zipcd()
         for options in ((), ("--in-place",)):
-            self.assertLess(self.count(self.env, *options), 1000)
+            self.assertLess(self.count(self.env, *options), MOST)
 
 
 if __name__ == "__main__":
