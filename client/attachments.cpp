@@ -109,7 +109,8 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
               .params = reply->params,
               .lease = reply->lease,
               .broker = broker.socket_path(),
-              .again = reply->resumed};
+              .again = reply->resumed,
+              .pid = reply->pid};
   if (taken.again) return taken;
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
@@ -144,6 +145,7 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
   using Outcome = std::optional<Taken>;
   Taken taken;
   taken.file = std::move(file);
+  taken.pid = getpid();
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
   taken.set_up.emplace(std::move(*set_up));
@@ -177,7 +179,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   }
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
-  enter_role(taken->file, *mapping, taken->params, request.role, getpid());
+  enter_role(taken->file, *mapping, taken->params, request.role, taken->pid);
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
@@ -235,7 +237,7 @@ Result<void> Attachments::follow(Attachment& attachment) {
   if (taken->again) return Failure{Error::busy, "channel " + attachment.name + " is about to move"};
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
-  enter_role(taken->file, *mapping, taken->params, attachment.role, getpid(), ring.received_meanwhile());
+  enter_role(taken->file, *mapping, taken->params, attachment.role, taken->pid, ring.received_meanwhile());
   if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left.failure();
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken->file.id;

@@ -271,7 +271,8 @@ json::object encode(const AcquireReply& reply) {
                       {"params", encode(reply.params)},
                       {"generation", reply.generation},
                       {"segment", reply.segment},
-                      {"resumed", reply.resumed}};
+                      {"resumed", reply.resumed},
+                      {"pid", reply.pid}};
   if (reply.lock) object["lock"] = *reply.lock;
   return object;
 }
@@ -383,6 +384,7 @@ Result<AcquireReply> decode_acquire_reply(const json::object& parameters) {
   reply.segment = reader.number<int>("segment", 0, kLastFd);
   reply.lock = reader.optional_number<int>("lock", 0);
   reply.resumed = reader.flag("resumed");
+  reply.pid = reader.number<int>("pid", 0);
   return std::move(reader).finish(std::move(reply));
 }
 

@@ -131,7 +131,8 @@ Answer Methods::acquire(const protocol::Call& call, const Client& client, TimePo
                                .generation = grant->generation,
                                .segment = 0,
                                .lock = {},
-                               .resumed = grant->resumed};
+                               .resumed = grant->resumed,
+                               .pid = client.pid};
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(grant->segment.fd));
   if (grant->segment.lock) {

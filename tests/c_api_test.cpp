@@ -510,6 +510,10 @@ TEST_F(CApi, RefusesAnUnknownBrokerMode) {
   EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
   setenv("ZIPC_BROKER", "require", 1);
   setenv("ZIPC_SOCKET", "/nonexistent/zipcd.sock", 1);
+  setenv("ZIPC_BROKER_TIMEOUT", "soon", 1);
+  EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  setenv("ZIPC_BROKER_TIMEOUT", "20", 1);
   EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);
   EXPECT_EQ(last(), ZIPC_ERROR_NO_BROKER);
   setenv("ZIPC_BROKER", "off", 1);

@@ -41,6 +41,9 @@ struct ModelChannel {
   int holder[2] = {0, 0};  // process number; 0: free
   LeaseId lease[2] = {};
   TimePoint renewed[2] = {};  // when the lease was granted, or last renewed
+  std::uint32_t generation = 1;
+  std::uint32_t behind[2] = {0, 0};                          // the generation that the holder still uses; 0: the present
+  std::vector<std::pair<std::uint32_t, Params>> formers{};  // generations that somebody has open, with their sizes
 
   [[nodiscard]] bool in_use() const { return holder[0] != 0 || holder[1] != 0 || existing_peer; }
   [[nodiscard]] bool reapable() const {
@@ -70,7 +73,7 @@ class History {
 
   void step() {
     now_ += std::chrono::milliseconds(pick(200));
-    switch (pick(15)) {
+    switch (pick(18)) {
       case 0:
         return create();
       case 1:
@@ -96,6 +99,12 @@ class History {
         return set_waiting();
       case 13:
         return pick(2) == 0 ? expire() : pick(50) == 0 ? restart() : void();
+      case 14:
+        return move();
+      case 15:
+        return catch_up();
+      case 16:
+        return drop_former();
       default:
         return pass_on_or_replace();
     }
@@ -112,6 +121,7 @@ class History {
       ASSERT_NE(channel, nullptr) << m.name;
       agree(m, *channel);
       bytes += segment_size(m.params);
+      for (const auto& [generation, params] : m.formers) bytes += segment_size(params);
       leases += static_cast<std::size_t>((m.holder[0] != 0) + (m.holder[1] != 0));
       const auto is_due = [&](TimePoint at) { deadline = std::min(deadline.value_or(TimePoint::max()), at); };
       if (m.reapable()) is_due(m.idle_since + m.linger);
@@ -146,12 +156,14 @@ class History {
     ASSERT_EQ(channel.spec.provisioned, m.provisioned);
     ASSERT_EQ(channel.draining, m.draining);
     ASSERT_EQ(channel.waiting, m.waiting);
+    ASSERT_EQ(channel.formers.size(), m.formers.size());
     ASSERT_EQ(channel.state() == ChannelState::in_use, m.in_use());
     for (const Role role : kRoles) {
       const std::size_t r = index_of(role);
       ASSERT_EQ(channel.leases[r].has_value(), m.holder[r] != 0);
       if (m.holder[r] == 0) continue;
       ASSERT_EQ(channel.leases[r]->holder.pid, m.holder[r]);
+      ASSERT_EQ(channel.leases[r]->behind.value_or(0), m.behind[r]);
       ASSERT_EQ(channel.leases[r]->id, m.lease[r]);
       ASSERT_EQ(channel.leases[r]->expires, m.expires(r));
     }
@@ -205,6 +217,7 @@ class History {
 
   void end(ModelChannel& m, Role role) {
     registry_.end(m.name, role, now_);
+    m.behind[index_of(role)] = 0;
     m.holder[index_of(role)] = 0;
     m.idle_since = now_;
   }
@@ -265,6 +278,49 @@ class History {
       end(*find(expired[i].name), expired[i].role);
     }
     ASSERT_TRUE(registry_.expired(now_).empty());
+  }
+
+  /// Other memory, of the same or other sizes; maybe one of the holders loses its role.
+  void move() {
+    ModelChannel* m = any_channel();
+    if (m == nullptr) return;
+    std::optional<Role> fenced;
+    if (const Role role = any_role(); pick(2) == 0 && m->holder[index_of(role)] != 0) fenced = role;
+    ChannelSpec next = registry_.find(m->name)->spec;
+    next.params = kSizes[pick(2)];
+    const Former former{.generation = m->generation, .id = {}, .bytes = segment_size(m->params)};
+    registry_.move(next, Backing{.id = {}, .ours = true}, former, fenced, now_);
+    m->formers.emplace_back(m->generation, m->params);
+    for (const Role role : kRoles) {
+      if (m->holder[index_of(role)] != 0 && m->behind[index_of(role)] == 0) m->behind[index_of(role)] = m->generation;
+    }
+    ++m->generation;
+    m->params = next.params;
+    if (!fenced) return;
+    m->holder[index_of(*fenced)] = 0;
+    m->behind[index_of(*fenced)] = 0;
+    if (!m->in_use()) m->idle_since = now_;
+  }
+
+  void catch_up() {
+    ModelChannel* m = any_channel();
+    const Role role = any_role();
+    if (m == nullptr || m->behind[index_of(role)] == 0) return;
+    registry_.catch_up(m->name, role, process(m->holder[index_of(role)]), now_);
+    m->behind[index_of(role)] = 0;
+    m->renewed[index_of(role)] = now_;
+  }
+
+  /// Former memory that nobody has open any more.
+  void drop_former() {
+    ModelChannel* m = any_channel();
+    if (m == nullptr) return;
+    std::erase_if(m->formers, [&](const auto& former) {
+      const std::uint32_t generation = former.first;
+      if (m->behind[0] == generation || m->behind[1] == generation) return false;
+      registry_.drop_former(m->name, generation);
+      return true;
+    });
   }
 
   /// All leases of a process end at once.
@@ -345,6 +401,7 @@ class History {
   void adopt(const ModelChannel& before) {
     ModelChannel m = before;
     m.holder[0] = m.holder[1] = 0;
+    m.behind[0] = m.behind[1] = 0;
     m.existing_peer = false;
     m.idle_since = now_;
     m.provisioned = false;
@@ -359,8 +416,16 @@ class History {
                   Backing{.id = {}, .ours = true}, before.used, now_);
     if (m.draining) registry_.withdraw(m.name, now_);
     registry_.set_waiting(m.name, m.waiting, now_);
+    for (const auto& [generation, params] : m.formers) {
+      registry_.add_former(m.name, {.generation = generation, .id = {}, .bytes = segment_size(params)});
+    }
     for (const Role role : kRoles) {
-      if (const int holder = before.holder[index_of(role)]) grant(m, role, process(holder));
+      const std::size_t r = index_of(role);
+      if (before.holder[r] == 0) continue;
+      grant(m, role, process(before.holder[r]));
+      if (before.behind[r] == 0) continue;
+      registry_.fall_behind(m.name, role, before.behind[r]);
+      m.behind[r] = before.behind[r];
     }
     if (before.existing_peer) registry_.set_existing_peer(m.name, m.existing_peer = true, now_);
     model_.push_back(m);
@@ -460,6 +525,8 @@ class History {
       m->existing_peer = false;
       m->waiting = 0;
       m->holder[0] = m->holder[1] = 0;
+      m->behind[0] = m->behind[1] = 0;
+      m->formers.clear();
     }
   }
 
