@@ -504,6 +504,53 @@ TEST_F(CApi, DumpsItsMemoryAsHexadecimalTextLikeSnprintf) {
   EXPECT_EQ(header, length / 13 * 8) << "the header is 8 of 13 lines";
 }
 
+TEST_F(CApi, TellsAReceiverOnceThatItsSenderHasLeft) {
+  ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
+  ZipcPeer peer;
+  ASSERT_TRUE(zipc_peer(&receiver, &peer));
+  EXPECT_EQ(peer.state, ZIPC_PEER_NONE);
+  ZipcContext sender = zipc_create_sender(name(), 4, 8);
+  ASSERT_TRUE(zipc_peer(&receiver, &peer));
+  EXPECT_EQ(peer.state, ZIPC_PEER_PRESENT);
+  EXPECT_EQ(peer.pid, getpid());
+  const std::uint8_t byte = 7;
+  ASSERT_TRUE(zipc_send(&sender, &byte, 1));
+  zipc_destroy(&sender);
+  std::uint8_t* message = nullptr;
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 1000), 1u);
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_PEER_GONE);
+  ASSERT_TRUE(zipc_peer(&receiver, &peer));
+  EXPECT_EQ(peer.state, ZIPC_PEER_LEFT);
+  EXPECT_EQ(zipc_peek_blocking(&receiver, &message, 1), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT) << "it waits for a successor";
+  EXPECT_FALSE(zipc_peer(&receiver, nullptr));
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  zipc_destroy(&receiver);
+  EXPECT_FALSE(zipc_peer(&receiver, &peer));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_FALSE(zipc_renew(&receiver));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+}
+
+TEST_F(CApi, LoansAndPeeksWaitingLikeTheirBlockingRelatives) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  std::uint8_t* slot = zipc_loan_blocking(&sender, 1);
+  ASSERT_NE(slot, nullptr);
+  slot[0] = 9;
+  ASSERT_TRUE(zipc_publish(&sender, 1));
+  EXPECT_EQ(zipc_loan_blocking(&sender, 1), nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+  std::uint8_t* message = nullptr;
+  ASSERT_EQ(zipc_peek_blocking(&receiver, &message, 1), 1u);
+  EXPECT_EQ(message[0], 9);
+  EXPECT_TRUE(zipc_pop(&receiver));
+  EXPECT_TRUE(zipc_renew(&sender)) << "what does not run out need not be renewed";
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
 TEST_F(CApi, RefusesAnUnknownBrokerMode) {
   setenv("ZIPC_BROKER", "maybe", 1);
   EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);

@@ -258,5 +258,72 @@ TEST(RingAsleep, WakesASenderThatWaitsForSpaceWhenAMessageIsPopped) {
   EXPECT_EQ(text_of(queue.ring().receive()), "b");
 }
 
+TEST(RingNotices, TellAReceiverOnceAndAfterEverythingThatWasPublished) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("a", 1), Error::ok);
+  queue.ring().tell_of_departure(Role::receiver, kNoticePeerGone | kNoticeDied);
+  EXPECT_EQ(text_of(queue.ring().receive()), "a");
+  EXPECT_EQ(queue.ring().receive().error, Error::peer_gone);
+  EXPECT_EQ(queue.ring().receive().error, Error::empty);
+  EXPECT_NE(queue.ring().peer_of(Role::receiver).notice & kNoticeDied, 0u) << "how it went is still known";
+}
+
+TEST(RingNotices, TellASenderOnceWhenItMeetsAFullQueue) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  queue.ring().tell_of_departure(Role::sender, kNoticePeerGone);
+  ASSERT_EQ(queue.ring().send("a", 1), Error::ok) << "while there is room, nobody is needed";
+  EXPECT_EQ(queue.ring().send("b", 1), Error::peer_gone);
+  EXPECT_EQ(queue.ring().send("b", 1), Error::full);
+}
+
+TEST(RingNotices, AreForgottenWhenASuccessorAnnouncesItself) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  queue.ring().tell_of_departure(Role::receiver, kNoticePeerGone | kNoticeDied);
+  queue.ring().announce(Role::sender);
+  EXPECT_EQ(queue.ring().receive().error, Error::empty);
+  EXPECT_EQ(queue.ring().peer_of(Role::receiver).notice, 0u);
+}
+
+TEST(RingNotices, WakeASleeper) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  std::thread receiver([&] { EXPECT_EQ(queue.ring().wait_for_message(kForever), Error::peer_gone); });
+  while (queue.header().waiters.load() == 0) std::this_thread::yield();  // it has announced its sleep
+  queue.ring().tell_of_departure(Role::receiver, kNoticePeerGone);
+  receiver.join();
+}
+
+TEST(RingNotices, StopBothSidesWhenTheChannelMoves) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  Ring ring = queue.ring();
+  ASSERT_EQ(ring.send("a", 1), Error::ok);
+  queue.header().notice_to_sender.store(kNoticeMoving);
+  queue.header().notice_to_receiver.store(kNoticeMoving);
+  EXPECT_EQ(ring.send("b", 1), kMoved);
+  EXPECT_EQ(ring.loan().error, kMoved);
+  EXPECT_EQ(ring.peek().error, kMoved);
+  EXPECT_EQ(ring.pop(), kMoved);
+  EXPECT_EQ(ring.wait_for_space(kForever), kMoved);
+  EXPECT_EQ(ring.stats().sent, 1u);
+  EXPECT_EQ(ring.stats().received, 0u);
+}
+
+TEST(RingCounters, AreMendedForTheSuccessorOfWhoWasKilledBetweenCountingAndPublishing) {
+  for (const std::uint32_t slots : {2u, 3u, 8u}) {
+    Queue queue({.queue_size = slots, .message_size = 8});
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_EQ(queue.ring().send("a", 1), Error::ok);
+      ASSERT_EQ(text_of(queue.ring().receive()), "a");
+    }
+    for (const Role role : {Role::sender, Role::receiver}) {
+      auto& counter = role == Role::sender ? queue.header().sent : queue.header().received;
+      queue.ring().repair_counters(role);
+      EXPECT_EQ(counter.load(), 5u) << "what is right stays";
+      counter.store(6);
+      queue.ring().repair_counters(role);
+      EXPECT_EQ(counter.load(), 5u);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace zipc
