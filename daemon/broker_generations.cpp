@@ -75,6 +75,13 @@ void Broker::note_move(const Move& move, TimePoint now) {
   if (const auto left = segments_.look(move.file())) liveness_.watch(move.file(), left->fd.get());
   if (move.fenced()) {
     const auto& lease = channel.lease(*move.fenced());
+    if (lease->behind) {  // it looks at the notice of a memory before that which the channel has left now
+      const auto behind = segments_.look(file_of(name, *lease->behind));
+      const auto fd = behind ? segments_.open(file_of(name, *lease->behind), behind->id) : Result<UniqueFd>(behind.failure());
+      if (!fd || !add_notice(fd->get(), *move.fenced(), kNoticeFenced)) {
+        log::warning("cannot tell the " + std::string(to_string(*move.fenced())) + " of " + name + " that it has lost its role");
+      }
+    }
     tell(EventKind::fenced, channel, *move.fenced(), lease->holder.pid, [&] {
       return "process " + std::to_string(lease->holder.pid) + " is the " + to_string(*move.fenced()) + " of " + name +
              " no longer: its lease was revoked, or not renewed in time";

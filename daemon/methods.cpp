@@ -62,9 +62,8 @@ Result<Config> parse(const protocol::ConfigCall& call) {
   ConfigResult result = parse_config(call.config, call.file);
   if (auto* config = std::get_if<Config>(&result)) return std::move(*config);
   const auto& mistakes = std::get<std::vector<Diagnostic>>(result);
-  std::string message = call.file + " has " + std::to_string(mistakes.size()) +
-                        (mistakes.size() == 1 ? " mistake" : " mistakes");
-  for (const Diagnostic& mistake : mistakes) message.append("\n").append(to_string(mistake));
+  std::string message;
+  for (const Diagnostic& mistake : mistakes) message.append(message.empty() ? "" : "\n").append(to_string(mistake));
   return Failure{Error::invalid_config, message};
 }
 

@@ -94,7 +94,8 @@ std::string who(const End& end) {
   if (!process.command_line.empty() && process.command_line != process.program) {
     program += " (" + process.command_line + ")";
   }
-  const std::string uid = std::to_string(end.holder->uid);
+  constexpr std::uint32_t kUnknownUser = 0xffffffff;  // of a holder that an earlier zipcd had let in
+  const std::string uid = end.holder->uid == kUnknownUser ? "not known" : std::to_string(end.holder->uid);
   return "process " + std::to_string(end.holder->pid) + ", " + program + ", of user " +
          (process.user.empty() ? uid : process.user + " (" + uid + ")");
 }

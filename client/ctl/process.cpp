@@ -85,7 +85,9 @@ std::string command_line(std::string text) {
 }
 
 void look_into_proc(const Holder& holder, ProcessFacts& facts) {
-  if (effective_uid(read_file(holder.pid, "status")) != static_cast<std::int64_t>(holder.uid)) return;
+  constexpr std::uint32_t kUnknownUser = 0xffffffff;  // of a holder that an earlier zipcd had let in
+  const bool is_known = holder.uid != kUnknownUser;
+  if (is_known && effective_uid(read_file(holder.pid, "status")) != static_cast<std::int64_t>(holder.uid)) return;
   const Stat stat = parse_stat(read_file(holder.pid, "stat"));
   if (stat.age_ms < 0 || stat.age_ms + kClockToleranceMs < holder.held_ms) return;
   std::string name = read_file(holder.pid, "comm");
