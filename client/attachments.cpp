@@ -292,12 +292,24 @@ void Attachments::look_after_peer(const ZipcContext& context) noexcept {
 
 Result<void> Attachments::renew(const ZipcContext& context) {
   const std::scoped_lock lock(mutex_);
-  const Attachment* attachment = find(context);
+  Attachment* attachment = find(context);
   if (attachment == nullptr) return Failure{Error::closed, "the context stands for no role of this process"};
+  if (auto followed = follow(*attachment); !followed) return followed;
   if (attachment->broker.empty()) return {};  // without a broker nothing runs out
   const auto broker = connection_.get_at(attachment->broker);
   if (!broker) return broker.failure();
-  auto answer = (*broker)->call(protocol::method::kRenew, protocol::encode(protocol::RenewCall{attachment->lease}));
+  const auto renewed = renew(**broker, *attachment);
+  if (renewed.error() != Error::lease_not_found) return renewed;
+  // A broker that was started since has found the role, and given the lease a number of its own.
+  const RoleRequest request{.name = attachment->name, .role = attachment->role, .params = {}};
+  const auto taken = take_brokered(**broker, request);
+  if (!taken) return taken.failure();
+  attachment->lease = taken->lease;
+  return renew(**broker, *attachment);
+}
+
+Result<void> Attachments::renew(Connection& broker, const Attachment& attachment) {
+  auto answer = broker.call(protocol::method::kRenew, protocol::encode(protocol::RenewCall{attachment.lease}));
   if (!answer) return answer.failure();
   return {};
 }

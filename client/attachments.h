@@ -113,6 +113,7 @@ class Attachments {
   /// The role that `attachment` has, in the channel's present memory.
   [[nodiscard]] Result<Taken> take_where_it_is(const Attachment& attachment);
   [[nodiscard]] Result<void> fence(Attachment& attachment);
+  [[nodiscard]] static Result<void> renew(Connection& broker, const Attachment& attachment);
   /// Waits until the broker has decided whether the channel moves.
   [[nodiscard]] Result<void> await_move(const Attachment& attachment);
   [[nodiscard]] Attachment* find(const ZipcContext& context) noexcept;

@@ -1,11 +1,12 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
 //   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
-//             [--announce] [--tell] [--paced] [--longest BYTES]
+//             [--announce] [--tell] [--paced] [--renew] [--longest BYTES]
 //
 // QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
 // message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each message it waits for a
-// byte of its standard input, and prints the message's number afterwards. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
+// byte of its standard input, and prints the message's number afterwards. --renew: renews its
+// lease before each message. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,7 @@ struct Options {
   bool announce = false;
   bool tell = false;
   bool paced = false;
+  bool renew = false;
 };
 
 int complain(const zipc::Failure& failure) {
@@ -77,6 +79,7 @@ int send(Options options) {
   std::vector<std::byte> buffer(options.longest);
   for (std::uint64_t i = 0; i < options.count; ++i) {
     if (char byte = 0; options.paced && read(0, &byte, 1) <= 0) break;
+    if (const Error renewed = options.renew ? sender->renew() : Error::ok; renewed != Error::ok) return complain(renewed, i);
     Error error = Error::full;
     while (goes_on(*sender, error, Error::full, options)) error = send_one(*sender, options.first + i, options, buffer);
     if (error != Error::ok) return complain(error, options.first + i);
@@ -141,6 +144,7 @@ int main(int argc, char** argv) {
     else if (option == "--announce") options.announce = true;
     else if (option == "--tell") options.tell = true;
     else if (option == "--paced") options.paced = true;
+    else if (option == "--renew") options.renew = true;
     else return 2;
   }
   return std::string_view(argv[1]) == "send" ? send(options) : receive(options);

@@ -194,6 +194,31 @@ class Revoke(Generations):
         self.assertEqual(self.revoke("sender")[0], "io.zipc.Broker.LeaseNotFound")
 
 
+class Renew(Generations):
+    config = CONFIG.replace("linger: 1h", "linger: 1h, lease_ttl: 1h")
+
+    def test_goes_on_with_the_next_zipcd_and_after_a_move(self):
+        sender = self.peer("send", self.name, 8, 64, "--count", 10, "--paced", "--renew", stdin=subprocess.PIPE)
+
+        def send_one(number):
+            sender.popen.stdin.write("x")
+            sender.popen.stdin.flush()
+            sender.wait_line(str(number))
+
+        send_one(1)
+        self.assertGreater(self.channel(self.name)["sender"]["expires_in_ms"], 0)
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
+        send_one(2)
+        self.operator = self.connect()
+        self.assertIsNone(self.resize(16, 64)[0])
+        send_one(3)
+        self.assertIsNone(self.revoke("sender")[0])
+        sender.popen.stdin.write("x")
+        sender.popen.stdin.flush()
+        self.assertEqual(sender.finish()[0], FENCED)
+
+
 class Interrupted(Generations):
     def test_a_holder_that_has_not_followed_yet_keeps_its_role_over_a_restart_of_zipcd(self):
         sender, receiver = self.stream(10 ** 9)
