@@ -233,6 +233,11 @@ Result<void> Attachments::follow(Attachment& attachment) {
     return fenced;
   }
   auto taken = take_where_it_is(attachment);
+  // The role may have been taken away before we asked, and been free for us to take: then it is not ours to go on with.
+  if ((ring.notice(attachment.role) & kNoticeFenced) != 0) {
+    if (auto left = fence(attachment); !left) return left.failure();
+    return fenced;
+  }
   if (!taken) return taken.failure();
   if (taken->again) return Failure{Error::busy, "channel " + attachment.name + " is about to move"};
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));

@@ -75,13 +75,7 @@ void Broker::note_move(const Move& move, TimePoint now) {
   if (const auto left = segments_.look(move.file())) liveness_.watch(move.file(), left->fd.get());
   if (move.fenced()) {
     const auto& lease = channel.lease(*move.fenced());
-    if (lease->behind) {  // it looks at the notice of a memory before that which the channel has left now
-      const auto behind = segments_.look(file_of(name, *lease->behind));
-      const auto fd = behind ? segments_.open(file_of(name, *lease->behind), behind->id) : Result<UniqueFd>(behind.failure());
-      if (!fd || !add_notice(fd->get(), *move.fenced(), kNoticeFenced)) {
-        log::warning("cannot tell the " + std::string(to_string(*move.fenced())) + " of " + name + " that it has lost its role");
-      }
-    }
+    if (lease->behind) fence_behind(channel, *move.fenced());
     tell(EventKind::fenced, channel, *move.fenced(), lease->holder.pid, [&] {
       return "process " + std::to_string(lease->holder.pid) + " is the " + to_string(*move.fenced()) + " of " + name +
              " no longer: its lease was revoked, or not renewed in time";
@@ -98,6 +92,17 @@ void Broker::note_move(const Move& move, TimePoint now) {
     });
   }
   settle(channel, now);
+}
+
+/// Who has not followed to the memory that the channel leaves now is told where it is.
+void Broker::fence_behind(const Channel& channel, Role role) {
+  const std::uint32_t generation = *channel.lease(role)->behind;
+  for (const Former& former : channel.formers) {
+    if (former.generation != generation) continue;
+    const auto fd = segments_.open(file_of(channel.spec.name, generation), former.id);
+    if (fd && add_notice(fd->get(), role, kNoticeFenced)) continue;
+    log::warning("cannot tell the " + std::string(to_string(role)) + " of " + channel.spec.name + " that it is so no longer");
+  }
 }
 
 bool Broker::is_held_still(const Channel& channel, Role role, const SegmentLook* look, TimePoint now) {

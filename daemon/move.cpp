@@ -177,7 +177,11 @@ Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std
   copy(fresh.sender_pid, header.sender_pid);
   copy(fresh.receiver_pid, header.receiver_pid);
   set(fresh.origin, value(fresh.origin) | (value(header.origin) & kOriginLeasedOnce));
-  // The peer of who loses its role is told so once it is there.
+  // Who has not been told yet that its peer has gone is told there.
+  constexpr std::uint32_t kOfThisMemory = kNoticeElsewhere | kNoticeFenced;
+  set(fresh.notice_to_receiver, value(header.notice_to_receiver) & ~kOfThisMemory);
+  set(fresh.notice_to_sender, value(header.notice_to_sender) & ~kOfThisMemory);
+  // So is the peer of who loses its role.
   if (fenced_ == Role::sender) set(fresh.notice_to_receiver, std::uint32_t{kNoticePeerGone});
   if (fenced_ == Role::receiver) set(fresh.notice_to_sender, std::uint32_t{kNoticePeerGone});
   const bool written =

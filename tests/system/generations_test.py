@@ -176,19 +176,27 @@ class Revoke(Generations):
         eventually(lambda: not former_files(self.name), "the former memory is removed")
         self.assertIsNone(receiver.popen.poll())
 
-    def test_of_a_holder_that_is_behind_reaches_it_where_it_is(self):
-        sender = self.peer("send", self.name, 8, 64, "--count", 10, "--paced", "--announce", stdin=subprocess.PIPE)
-        sender.wait_line("attached")
-        self.assertIsNone(self.resize(16, 64)[0])
-        self.assertTrue(self.channel(self.name)["sender"]["behind"])
-        self.assertIsNone(self.revoke("sender")[0])
-        self.stop_zipcd(signal.SIGKILL)
-        self.start_zipcd()
-        self.assertIsNone(self.channel(self.name)["sender"])
-        sender.popen.stdin.write("x")
-        sender.popen.stdin.flush()
-        self.assertEqual(sender.finish()[0], FENCED)
-        eventually(lambda: not former_files(self.name), "the former memory is removed")
+    def test_of_a_holder_that_has_not_followed_yet_takes_its_role_from_it_too(self):
+        for role in ("sender", "receiver"):
+            for restarts in (False, True):
+                with self.subTest(role=role, restarts=restarts):
+                    self.name = unique_name()
+                    peers = dict(zip(("sender", "receiver"), self.stream(10 ** 9)))
+                    eventually(lambda: self.channel(self.name)["received"] > 1000, "messages flow")
+                    os.kill(peers[role].pid, signal.SIGSTOP)
+                    for queue_size in (32, 64):
+                        self.assertIsNone(self.resize(queue_size, 64)[0])
+                    self.assertTrue(self.channel(self.name)[role]["behind"])
+                    self.assertIsNone(self.revoke(role)[0])
+                    if restarts:
+                        self.stop_zipcd(signal.SIGKILL)
+                        self.start_zipcd()
+                        self.operator = self.connect()
+                    self.assertIsNone(self.channel(self.name)[role])
+                    os.kill(peers[role].pid, signal.SIGCONT)
+                    self.assertEqual(peers[role].finish()[0], FENCED)
+                    for peer in peers.values():
+                        peer.end()
 
     def test_of_nobody_is_an_error(self):
         self.operator.broker("Create", name=self.name)
@@ -295,6 +303,18 @@ class PeerGone(Generations):
         sender.end(signal.SIGKILL)
         self.start_zipcd()
         self.assertEqual(receiver.wait_line("peer gone").split()[2:4], ["3", str(sender.pid)])
+
+    def test_a_receiver_that_has_not_come_to_it_yet_is_told_after_a_move(self):
+        receiver = self.peer("receive", self.name, 8, 64, "--count", 7, "--announce", "--tell")
+        receiver.wait_line("attached")
+        sender = self.peer("send", self.name, 0, 0, "--count", 4, "--hold", stdin=subprocess.PIPE)
+        sender.wait_line("sent")
+        os.kill(receiver.pid, signal.SIGSTOP)
+        sender.end(signal.SIGKILL)
+        eventually(lambda: self.channel(self.name)["sender"] is None, "zipcd knows it")
+        self.assertIsNone(self.resize(16, 64)[0])
+        os.kill(receiver.pid, signal.SIGCONT)
+        receiver.wait_line("peer gone")
 
     def test_without_a_broker_too(self):
         self.env["ZIPC_BROKER"] = "off"
