@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/name.h"
+#include "common/test_point.h"
 
 namespace zipc {
 namespace {
@@ -103,6 +104,7 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
   LockHandle lock = reply->lock ? std::move(fds[static_cast<std::size_t>(*reply->lock)]) : LockHandle{};
   auto file = adopt_segment_file(std::move(fds[segment]), request.name);
   if (!file) return file.failure();
+  ZIPC_TEST_POINT("attach.after-reply");
   Taken taken{.file = std::move(*file),
               .lock = std::move(lock),
               .set_up = {},
@@ -114,6 +116,7 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
   if (taken.again) return taken;
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
+  ZIPC_TEST_POINT("attach.after-set-up-lock");
   taken.set_up.emplace(std::move(*set_up));
   if (auto looked = refresh(taken.file); !looked) return looked.failure();
   auto params = set_up_segment(taken.file, reply->params, {});
@@ -146,19 +149,23 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
   Taken taken;
   taken.file = std::move(file);
   taken.pid = getpid();
+  ZIPC_TEST_POINT("direct.after-opening");
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
+  ZIPC_TEST_POINT("direct.after-set-up-lock");
   taken.set_up.emplace(std::move(*set_up));
   if (auto looked = refresh(taken.file); !looked) return looked.failure();
   if (!taken.file.linked) return Outcome{};
   auto params = set_up_segment(taken.file, request.params, {.origin = Origin::direct});
   if (!params) return params.failure();
   taken.params = *params;
+  ZIPC_TEST_POINT("direct.before-role-lock");
   taken.again = find(taken.file.id, request.name, request.role) != nullptr;
   if (taken.again) return Outcome(std::move(taken));
   auto lock = try_lock(taken.file.fd.get(), taken.file.name, lock_of(request.role));
   if (lock.error() == Error::busy) return role_taken(request.name, request.role, holder_pid(taken.file, request.role));
   if (!lock) return lock.failure();
+  ZIPC_TEST_POINT("direct.after-role-lock");
   taken.lock = std::move(*lock);
   return Outcome(std::move(taken));
 }
@@ -179,7 +186,9 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   }
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
+  ZIPC_TEST_POINT("attach.before-entering");
   enter_role(taken->file, *mapping, taken->params, request.role, taken->pid);
+  ZIPC_TEST_POINT("attach.after-entering");
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
@@ -190,6 +199,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
                           .lease = taken->lease,
                           .broker = std::move(taken->broker),
                           .former = {}});
+  ZIPC_TEST_POINT("attach.after-noting");
   return context_of(attachments_.back());
 }
 
@@ -224,7 +234,9 @@ Result<void> Attachments::follow(Attachment& attachment) {
   const Failure fenced{Error::fenced, "the " + std::string(to_string(attachment.role)) + " of channel " +
                                           attachment.name + " is another process's by now: this one's lease has ended"};
   if (attachment.fenced) return fenced;
+  ZIPC_TEST_POINT("follow.before-asking");
   if (auto decided = await_move(attachment); !decided) return decided.failure();
+  ZIPC_TEST_POINT("follow.after-asking");
   Ring ring(attachment.mapping.address(), attachment.params, nullptr);
   const std::uint32_t notice = ring.notice(attachment.role);
   if ((notice & kNoticeMoved) == 0) return {};  // the channel stays where it is
@@ -239,17 +251,22 @@ Result<void> Attachments::follow(Attachment& attachment) {
     return fenced;
   }
   if (!taken) return taken.failure();
+  ZIPC_TEST_POINT("follow.after-taking");
   if (taken->again) return Failure{Error::busy, "channel " + attachment.name + " is about to move"};
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
+  ZIPC_TEST_POINT("follow.before-entering");
   enter_role(taken->file, *mapping, taken->params, attachment.role, taken->pid, ring.received_meanwhile());
+  ZIPC_TEST_POINT("follow.after-entering");
   if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left.failure();
+  ZIPC_TEST_POINT("follow.after-leaving");
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken->file.id;
   attachment.params = taken->params;
   attachment.mapping = std::move(*mapping);
   attachment.lock = std::move(taken->lock);
   attachment.lease = taken->lease;
+  ZIPC_TEST_POINT("follow.after-noting");
   return {};
 }
 
@@ -263,6 +280,7 @@ Result<Attachments::Taken> Attachments::take_where_it_is(const Attachment& attac
 
 Result<void> Attachments::fence(Attachment& attachment) {
   if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left;
+  ZIPC_TEST_POINT("fence.after-leaving");
   attachment.fenced = true;
   attachment.id = {};
   attachment.lock.reset();
@@ -351,12 +369,16 @@ void Attachments::detach(const ZipcContext& context) noexcept {
   if (it == attachments_.end() || --it->uses > 0) return;
   const bool is_owner = it->owner == getpid() && !it->fenced;
   const std::int64_t lease = it->lease;
+  ZIPC_TEST_POINT("detach.before-leaving");
   if (is_owner) leave_role(it->mapping, it->params, it->role);
+  ZIPC_TEST_POINT("detach.before-unmapping");
   attachments_.erase(it);  // unmaps, and with the memory goes the lock
+  ZIPC_TEST_POINT("detach.after-unmapping");
   if (!is_owner || lease == 0) return;
   // Only saves the broker from finding out by itself.
   if (const auto broker = connection_.current(); broker != nullptr) {
     broker->notify(protocol::method::kRelease, protocol::encode(protocol::ReleaseCall{lease}));
+    ZIPC_TEST_POINT("detach.after-releasing");
   }
 }
 

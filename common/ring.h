@@ -30,6 +30,7 @@
 #include <zipc/channel.hpp>
 
 #include "common/layout.h"
+#include "common/test_point.h"
 #include "common/waiting.h"
 
 namespace zipc {
@@ -205,7 +206,11 @@ class Ring {
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
     std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size || head >= params_.queue_size) return;
-    for (; count != 0 && head != tail; --count, head = after(head)) static_cast<void>(free_slot_of(head));
+    for (; count != 0 && head != tail; --count, head = after(head)) {
+      ZIPC_TEST_POINT("skip.before-one");
+      static_cast<void>(free_slot_of(head));
+      ZIPC_TEST_POINT("skip.after-one");
+    }
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy, which must not be behind head
   }
 
@@ -235,7 +240,9 @@ class Ring {
   void announce(Role role) noexcept {
     notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
+    ZIPC_TEST_POINT("announce.before-features");
     features(role).store(kFeatureAnnouncesSleep, std::memory_order_relaxed);  // the same
+    ZIPC_TEST_POINT("announce.after-features");
     full_fence();
   }
 
@@ -291,22 +298,33 @@ class Ring {
   }
 
   [[nodiscard]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
+    ZIPC_TEST_POINT("publish.before-length");
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
+    ZIPC_TEST_POINT("publish.after-length");
     bump(header_->sent, 1);
+    ZIPC_TEST_POINT("publish.after-sent");
     bump(header_->bytes_sent, size);
+    ZIPC_TEST_POINT("publish.after-bytes-sent");
     const auto bytes = static_cast<std::uint32_t>(size);
     if (bytes > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
       header_->largest.store(bytes, std::memory_order_relaxed);
     }
+    ZIPC_TEST_POINT("publish.before-tail");
     header_->tail.store(after(index), kOrderPublish);  // [message-ready]
+    ZIPC_TEST_POINT("publish.after-tail");
     wake_if_asleep(receiver_sleeps());
+    ZIPC_TEST_POINT("publish.before-notice");
     return is_elsewhere(header_->notice_to_sender) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
   }
 
   [[nodiscard]] Error free_slot_of(std::uint32_t index) noexcept {
+    ZIPC_TEST_POINT("free.before-received");
     bump(header_->received, 1);
+    ZIPC_TEST_POINT("free.before-head");
     header_->head.store(after(index), kOrderPublish);  // [slot-free]
+    ZIPC_TEST_POINT("free.after-head");
     wake_if_asleep(sender_sleeps());
+    ZIPC_TEST_POINT("free.before-notice");
     return is_elsewhere(header_->notice_to_receiver) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
   }
 
@@ -338,7 +356,9 @@ class Ring {
   /// Error::peer_gone once for each departure, `otherwise` if there was none.
   [[nodiscard]] static Error take_departure(std::atomic<std::uint32_t>& notice, Error otherwise) noexcept {
     if (!tells_of_departure(notice)) return otherwise;
+    ZIPC_TEST_POINT("departure.before-taking");
     notice.fetch_and(~std::uint32_t{kNoticePeerGone}, std::memory_order_relaxed);  // what happened is known by now
+    ZIPC_TEST_POINT("departure.after-taking");
     return Error::peer_gone;
   }
 
@@ -370,11 +390,15 @@ class Ring {
   /// P2 and P3 of waiting.h.
   void wake_if_asleep(const Handshake& side) noexcept {
     full_fence();  // [sleep-announced]
+    ZIPC_TEST_POINT("wake.after-fence");
     if (!is_zipc(side.features)) {
       if (side.may_sleep_unannounced) wake_one(side.index);
       return;
     }
-    if (side.waiting.load(kOrderObserve) != 0) wake_one(side.index);  // [sleep-announced]
+    if (side.waiting.load(kOrderObserve) == 0) return;  // [sleep-announced]
+    ZIPC_TEST_POINT("wake.before-waking");
+    wake_one(side.index);
+    ZIPC_TEST_POINT("wake.after-waking");
   }
 
   /// Calls `look` until it stops returning `nothing`, spinning first, then asleep on the peer's index: S1 to S4 of
@@ -401,14 +425,19 @@ class Ring {
       const std::uint32_t seen = side.index.load(std::memory_order_relaxed);  // look() synchronises
       const std::uint32_t noticed = side.notice.load(std::memory_order_relaxed);  // the same
       if (stamp == 0) stamp = waiting_stamp();
+      ZIPC_TEST_POINT("wait.before-announcing");
       side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
+      ZIPC_TEST_POINT("wait.after-announcing");
       full_fence();
       found = look();
       if (found != nothing) break;
       const auto limit = is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
+      ZIPC_TEST_POINT("wait.before-sleeping");
       wait_while_unchanged({side.index, seen}, {side.notice, noticed}, std::min(deadline, deadline_after(limit)));
+      ZIPC_TEST_POINT("wait.after-sleeping");
       found = look();
     }
+    ZIPC_TEST_POINT("wait.before-taking-back");
     if (stamp != 0) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     return found;
   }

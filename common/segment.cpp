@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/test_point.h"
+
 namespace zipc {
 namespace {
 
@@ -94,6 +96,7 @@ void stamp(SegmentHeader& header, const Params& params, const Creator& creator) 
   header.broker_id.store(creator.broker_id, std::memory_order_relaxed);
   header.linger_ms.store(creator.linger_ms, std::memory_order_relaxed);
   header.owner_uid.store(creator.owner_uid, std::memory_order_relaxed);
+  ZIPC_TEST_POINT("set-up.before-mark");
   header.mark.store(kMark, std::memory_order_release);  // [marked] -> mark_of()
 }
 
@@ -113,14 +116,18 @@ Failure other_sizes(const std::string& name, const Params& has, const Params& wa
 }
 
 Result<Params> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
+  ZIPC_TEST_POINT("set-up.before-allocating");
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) {
     static_cast<void>(ftruncate(file.fd.get(), 0));  // give back what was allocated; the file counts as new again
     return allocated.failure();
   }
+  ZIPC_TEST_POINT("set-up.after-allocating");
   auto mapping = Mapping::map(file.fd.get(), segment_size(params));
   if (!mapping) return mapping.failure();
   write_init_flag(mapping->address(), params);
+  ZIPC_TEST_POINT("set-up.after-flag");
   stamp(mapping->header(), params, creator);
+  ZIPC_TEST_POINT("set-up.after-mark");
   return params;
 }
 
@@ -147,9 +154,11 @@ Result<Params> set_up_marked(const SegmentFile& file, const std::optional<Params
     if (!header) return header.failure();
     header->header().origin.fetch_or(kOriginExistingPeer, std::memory_order_relaxed);  // under the set-up lock
   }
+  ZIPC_TEST_POINT("set-up-marked.before-allocating");
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(info->params)); !allocated) {
     return allocated.failure();
   }
+  ZIPC_TEST_POINT("set-up-marked.after-allocating");
   return info->params;
 }
 
@@ -241,9 +250,11 @@ Result<void> Mapping::make_private(const Params& params, Role role) {
   for (const std::uint32_t slot : {last, next}) {
     keep(buffers_offset(params) + std::uint64_t{slot} * params.message_size, params.message_size);
   }
+  ZIPC_TEST_POINT("private.before-mapping");
   if (mmap(address(), size(), PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) {
     return from_errno(errno, "cannot give up the memory of", "a channel");
   }
+  ZIPC_TEST_POINT("private.after-mapping");
   for (const auto& [offset, bytes] : kept) {
     std::memcpy(static_cast<std::byte*>(address()) + offset, bytes.data(), bytes.size());
   }
@@ -318,15 +329,23 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   auto* tripwire = tripwire_of(mapping.address(), params);
   Ring ring(mapping.address(), params, tripwire);
   // A holder that was killed has left its announcements: whoever holds no lock has none to make.
+  ZIPC_TEST_POINT("enter.before-retracting-peer");
   if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) ring.retract(other(role));
+  ZIPC_TEST_POINT("enter.after-retracting-peer");
   (role == Role::sender ? header.sender_pid : header.receiver_pid)
       .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
   if (tripwire != nullptr) tripwire->store(1, std::memory_order_relaxed);  // before announce(), which ends in a fence
+  ZIPC_TEST_POINT("enter.before-repairing");
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
+  ZIPC_TEST_POINT("enter.after-repairing");
   if (role == Role::receiver) ring.skip(received_before.value_or(0));
+  ZIPC_TEST_POINT("enter.after-skipping");
   if (!received_before) ring.forget_departure(role);  // from before its time
+  ZIPC_TEST_POINT("enter.before-announcing");
   ring.announce(role);
+  ZIPC_TEST_POINT("enter.after-announcing");
 }
 
 bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role) {
@@ -335,9 +354,12 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
   if (!lock) return false;
   Ring ring(mapping.address(), params, nullptr);
   const bool has_gone = ring.is_announced(role) && !is_locked(file.fd.get(), file.name, lock_of(role));
+  ZIPC_TEST_POINT("look.after-lock");
   if (has_gone) {
     ring.retract(role);
+    ZIPC_TEST_POINT("look.after-retracting");
     ring.tell_of_departure(other(role), kNoticePeerGone | kNoticeDied);
+    ZIPC_TEST_POINT("look.after-telling");
   }
   unlock(file.fd.get(), *lock, LockKind::set_up);
   return has_gone;
@@ -345,8 +367,11 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
 
 void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept {
   Ring ring(mapping.address(), params, nullptr);
+  ZIPC_TEST_POINT("leave.before-retracting");
   ring.retract(role);
+  ZIPC_TEST_POINT("leave.after-retracting");
   ring.tell_of_departure(other(role), kNoticePeerGone);
+  ZIPC_TEST_POINT("leave.after-telling");
 }
 
 Result<void> set_up_memory(void* memory, const Params& params) {

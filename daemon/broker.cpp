@@ -8,6 +8,7 @@
 
 #include "common/layout.h"
 #include "common/name.h"
+#include "common/test_point.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
 
@@ -61,7 +62,9 @@ Result<Grant> Broker::acquire(const protocol::AcquireCall& call, const Client& c
   if (is_new) {
     if (auto made = make_wanted(call, client, now); !made) return made.failure();
   }
+  ZIPC_TEST_POINT("acquire.after-making");
   auto grant = take_role(call, client, now);
+  ZIPC_TEST_POINT("acquire.after-granting");
   if (!grant && is_new) reap_one(call.name, now);  // nobody shall find what was made in vain
   return grant;
 }
@@ -72,7 +75,9 @@ Result<void> Broker::release(LeaseId lease, const Client& client, TimePoint now)
   if (*place) {
     const auto& [name, role] = **place;
     const Channel& channel = *registry_.find(name);
+    ZIPC_TEST_POINT("release.before-ending");
     settle(channel, now);
+    ZIPC_TEST_POINT("release.after-ending");
     if (const auto& still = channel.lease(role)) {
       Failure taken = role_taken(name, role, still->holder.pid);
       taken.message += " still: close the descriptors of the segment, and unmap it, first";
@@ -110,14 +115,17 @@ Result<void> Broker::remove(const protocol::RemoveCall& call, const Client& clie
   const Channel* channel = find(call.name, now);
   if (channel != nullptr) settle(*channel, now);
   if (auto allowed = registry_.check_remove(call.name, call.force, client); !allowed) return allowed;
+  ZIPC_TEST_POINT("remove.before-file");
   if (channel->backing) {
     const auto removed = segments_.remove(call.name, channel->backing->id);
     if (!removed && removed.error() != Error::channel_not_found) return removed;  // gone is as good as removed
   }
+  ZIPC_TEST_POINT("remove.after-file");
   log::info("channel " + call.name + " removed by user " + std::to_string(client.uid));
   tell(EventKind::removed, *channel,
        [&] { return "channel " + call.name + " was removed by user " + std::to_string(client.uid); });
   forget(call.name);
+  ZIPC_TEST_POINT("remove.after-forgetting");
   return {};
 }
 
@@ -222,11 +230,15 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
 Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client,
                             TimePoint now) {
   const std::string& name = channel.spec.name;
+  ZIPC_TEST_POINT("grant.before-lock");
   auto segment = segments_.lease(name, look.id, role);
   if (!segment) return segment.failure();
+  ZIPC_TEST_POINT("grant.after-lock");
   if (!channel.used) segments_.note_first_use(*segment, look);
   liveness_.watch(name, segment->fd.get());
+  ZIPC_TEST_POINT("grant.before-registry");
   const LeaseId lease = registry_.grant(name, role, client, now);
+  ZIPC_TEST_POINT("grant.after-registry");
   compare_queue(channel, look);
   tell(EventKind::leased, channel, role, client.pid, [&] {
     return "process " + std::to_string(client.pid) + " of user " + std::to_string(client.uid) + " is the " +

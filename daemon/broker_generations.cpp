@@ -1,6 +1,7 @@
 // What the broker does about the generations of a channel's memory: move.h.
 #include <utility>
 
+#include "common/test_point.h"
 #include "daemon/broker.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
@@ -63,7 +64,9 @@ Result<void> Broker::move(const ChannelSpec& next, std::optional<Role> fenced, T
   if (!move) return move.failure();
   if (auto frozen = move->freeze(); !frozen) return frozen;
   if (auto done = move->commit(); !done) return done;
+  ZIPC_TEST_POINT("move.before-noting");
   note_move(*move, now);
+  ZIPC_TEST_POINT("move.after-noting");
   return {};
 }
 
@@ -126,8 +129,10 @@ Result<Grant> Broker::catch_up(const Channel& channel, const protocol::AcquireCa
   }
   auto segment = segments_.lease(call.name, look.id, call.role);
   if (!segment) return segment.failure();
+  ZIPC_TEST_POINT("catch-up.after-lock");
   liveness_.watch(call.name, segment->fd.get());
   registry_.catch_up(call.name, call.role, client, now);
+  ZIPC_TEST_POINT("catch-up.after-registry");
   return Grant{.lease = lease.id,
                .params = channel.spec.params,
                .generation = look.info ? look.info->creator.generation : 1,
@@ -144,8 +149,10 @@ void Broker::settle_formers(const Channel& channel) {
     const bool is_there = look && look->id == former.id;
     if (is_there && (is_held(*look, name, Role::sender) || is_held(*look, name, Role::receiver))) continue;
     if (is_there) {
+      ZIPC_TEST_POINT("formers.before-removing");
       if (const auto removed = segments_.remove(file, former.id); !removed) log::warning(removed.failure().message);
     }
+    ZIPC_TEST_POINT("formers.after-removing");
     liveness_.unwatch(file);
     registry_.drop_former(name, former.generation);
   }
@@ -163,7 +170,9 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
   const Channel* channel = registry_.find(former.channel);
   // The memory that a move had made, and did not live to give the channel, is of a later generation than its name says.
   const bool is_left = channel != nullptr && look.info->creator.generation == former.generation;
+  ZIPC_TEST_POINT("take-up.before");
   if (!is_left) {
+    ZIPC_TEST_POINT("take-up.before-removing");
     if (const auto removed = segments_.remove(file, look.id); !removed) log::warning(removed.failure().message);
     return;
   }
@@ -174,9 +183,11 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
         log::warning("cannot tell the " + std::string(to_string(role)) + " of " + former.channel + " that it has moved");
         continue;
       }
+      ZIPC_TEST_POINT("take-up.after-notice");
       wake(fd->get(), role);
     }
   }
+  ZIPC_TEST_POINT("take-up.after-notices");
   registry_.add_former(former.channel, {.generation = former.generation,
                                         .id = look.id,
                                         .bytes = segment_size(look.info->params)});
@@ -188,6 +199,7 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
     holder.pid = role == Role::sender ? look.info->sender_pid : look.info->receiver_pid;
     registry_.grant(former.channel, role, holder, now);
     registry_.fall_behind(former.channel, role, former.generation);
+    ZIPC_TEST_POINT("take-up.after-lease");
   }
   settle_formers(*channel);
 }
@@ -199,6 +211,7 @@ void Broker::end_unfinished_move(const std::string& name, const SegmentLook& loo
     if (!fd || !add_notice(fd->get(), role, 0, kNoticeMoving | kNoticeFenced)) {
       log::warning("cannot tell the " + std::string(to_string(role)) + " of " + name + " that it has not moved");
     }
+    ZIPC_TEST_POINT("end-move.after-notice");
   }
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/test_point.h"
 #include "daemon/broker.h"
 #include "daemon/log.h"
 
@@ -96,6 +97,7 @@ Result<std::vector<PlanStep>> Broker::apply(Policy next, const Client& client, T
   auto steps = plan(next, client);
   if (!steps) return steps;
   const ConfigDiff diff = registry_.diff(next);
+  ZIPC_TEST_POINT("apply.after-planning");
 
   std::vector<MadeSegment> made;
   const auto undo = [&] {
@@ -111,6 +113,7 @@ Result<std::vector<PlanStep>> Broker::apply(Policy next, const Client& client, T
     }
     made.push_back(*segment);
   }
+  ZIPC_TEST_POINT("apply.after-making");
   std::vector<Move> moves;
   const auto prepare = [&](const ChannelSpec& spec) -> Result<void> {
     auto move = Move::prepare(segments_, *registry_.find(spec.name), spec, std::nullopt);
@@ -125,12 +128,14 @@ Result<std::vector<PlanStep>> Broker::apply(Policy next, const Client& client, T
       return for_channel(spec, next, prepared.failure());
     }
   }
+  ZIPC_TEST_POINT("apply.after-preparing");
   for (Move& move : moves) {
     if (auto frozen = move.freeze(); !frozen) {
       undo();
       return for_channel(move.next(), next, frozen.failure());
     }
   }
+  ZIPC_TEST_POINT("apply.after-freezing");
   registry_.set_policy(std::move(next));
   for (Move& move : moves) {
     if (auto done = move.commit(); !done) {  // a file system that has swapped no files before, or somebody took them
@@ -140,12 +145,14 @@ Result<std::vector<PlanStep>> Broker::apply(Policy next, const Client& client, T
     note_move(move, now);
     change(move.next(), now);
   }
+  ZIPC_TEST_POINT("apply.after-moving");
   for (const ChannelSpec& spec : diff.resized) {
     if (!registry_.find(spec.name)->backing) change(spec, now);
   }
   for (const std::string& name : diff.withdrawn) withdraw(name, now);
   for (const ChannelSpec& spec : diff.changed) change(spec, now);
   for (std::size_t i = 0; i < made.size(); ++i) add_provisioned(diff.added[i], made[i], {}, now);
+  ZIPC_TEST_POINT("apply.after-all");
   return steps;
 }
 

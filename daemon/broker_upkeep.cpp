@@ -1,6 +1,7 @@
 // What the broker does without being asked: taking up, looking after, reaping, reloading.
 #include <utility>
 
+#include "common/test_point.h"
 #include "daemon/accounts.h"
 #include "daemon/broker.h"
 #include "daemon/log.h"
@@ -153,8 +154,11 @@ void Broker::end(const std::string& name, Role role, const SegmentLook* look, Ti
   tell_end(channel, role, look);
   // Who gives a role back tells the peer itself.
   const bool has_died = look != nullptr && (look->features[index_of(role)] != 0 || channel.lease(role)->behind);
+  ZIPC_TEST_POINT("end.before-telling");
   if (has_died) tell_peer(channel, role);
+  ZIPC_TEST_POINT("end.before-registry");
   registry_.end(name, role, now);
+  ZIPC_TEST_POINT("end.after-registry");
   if (channel.state() != ChannelState::in_use) liveness_.unwatch(name);
 }
 
@@ -165,6 +169,7 @@ void Broker::forget(const std::string& name) {
   for (const Former& former : registry_.find(name)->formers) {
     const std::string file = to_string(FormerName{.channel = name, .generation = former.generation});
     liveness_.unwatch(file);
+    ZIPC_TEST_POINT("forget.before-former");
     static_cast<void>(segments_.remove(file, former.id));  // gone is as good as removed
   }
   registry_.remove(name);
@@ -186,10 +191,12 @@ void Broker::reap_one(const std::string& name, TimePoint now) {
   if (const auto look = settle(channel, now); look && channel.backing->ours) {
     if (notice_others(name, *look, now)) return;
     if (channel.draining && channel.waiting != 0) return;
+    ZIPC_TEST_POINT("reap.before-file");
     if (const auto removed = segments_.remove(name, look->id); !removed) {
       log::warning("channel " + name + " is forgotten, but its segment is not removed: " + removed.failure().message);
     }
   }
+  ZIPC_TEST_POINT("reap.after-file");
   log::info("channel " + name + " reaped");
   tell(EventKind::reaped, channel,
        [&] { return "channel " + name + " was reaped: nobody has used it for its linger"; });

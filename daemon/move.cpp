@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "common/test_point.h"
 #include "daemon/log.h"
 
 namespace zipc {
@@ -57,8 +58,10 @@ Result<Move> Move::prepare(const Segments& segments, const Channel& channel, con
   ChannelSpec as_file = next;
   as_file.name = move.file_;
   as_file.provisioned = next.provisioned || look->info->creator.origin == Origin::provisioned;  // it may be draining
+  ZIPC_TEST_POINT("move.before-making");
   const auto made = segments.make_next(as_file, generation + 1);
   if (!made) return made.failure();
+  ZIPC_TEST_POINT("move.after-making");
   move.new_id_ = made->backing.id;
   auto fresh = segments.open(move.file_, move.new_id_);
   if (!fresh) {
@@ -66,34 +69,45 @@ Result<Move> Move::prepare(const Segments& segments, const Channel& channel, con
     return fresh.failure();
   }
   move.new_ = std::move(*fresh);
+  ZIPC_TEST_POINT("move.after-preparing");
   return move;
 }
 
 Move::~Move() {
   if (!new_ || committed_) return;
+  ZIPC_TEST_POINT("undo.before-telling");
   if (frozen_) {
     tell(0, kNoticeMoving);
     for (const Role role : {Role::sender, Role::receiver}) wake(old_.get(), role);
   }
+  ZIPC_TEST_POINT("undo.before-removing");
   if (const auto removed = segments_->remove(file_, new_id_); !removed) log::warning(removed.failure().message);
 }
 
 Result<void> Move::freeze() {
   frozen_ = true;
+  ZIPC_TEST_POINT("move.before-notice");
   tell(kNoticeMoving, 0);
+  ZIPC_TEST_POINT("move.before-fence");
   std::atomic_thread_fence(std::memory_order_seq_cst);  // [moving]
+  ZIPC_TEST_POINT("move.before-snapshot");
   SegmentHeader header{};
   if (!platform::copy_header(old_.get(), &header, sizeof header)) return system_failure(next_.name);
+  ZIPC_TEST_POINT("move.after-snapshot");
   const auto waiting = lengths(header);
   if (!waiting) return waiting.failure();
   return carry_over(header, *waiting);
 }
 
 Result<void> Move::commit() {
+  ZIPC_TEST_POINT("move.before-exchange");
   if (auto swapped = platform::exchange(next_.name, file_); !swapped) return swapped;
   committed_ = true;
+  ZIPC_TEST_POINT("move.after-exchange");
   tell(kNoticeMoved, kNoticeMoving);
+  ZIPC_TEST_POINT("move.before-waking");
   for (const Role role : {Role::sender, Role::receiver}) wake(old_.get(), role);
+  ZIPC_TEST_POINT("move.after-waking");
   return {};
 }
 
@@ -103,6 +117,7 @@ void Move::tell(std::uint32_t bits, std::uint32_t without) noexcept {
     if (!add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without)) {
       log::warning("cannot write to the header of channel " + next_.name);
     }
+    ZIPC_TEST_POINT("move.after-telling-one");
   }
 }
 
@@ -156,6 +171,7 @@ Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std
         !platform::write_at(new_.get(), kItemsOffset + to * sizeof length, &length, sizeof length)) {
       return system_failure(next_.name);
     }
+    ZIPC_TEST_POINT("move.after-message");
     from = from + 1 == old_params_.queue_size ? 0 : from + 1;
     to = to + 1 == params.queue_size ? 0 : to + 1;
   }
@@ -184,10 +200,13 @@ Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std
   // So is the peer of who loses its role.
   if (fenced_ == Role::sender) set(fresh.notice_to_receiver, std::uint32_t{kNoticePeerGone});
   if (fenced_ == Role::receiver) set(fresh.notice_to_sender, std::uint32_t{kNoticePeerGone});
-  const bool written =
-      platform::write_at(new_.get(), 0, &fresh, sizeof fresh) &&
-      platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_head), old_head) &&
-      platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_tail), value(header.tail));
+  ZIPC_TEST_POINT("move.before-header");
+  bool written = platform::write_at(new_.get(), 0, &fresh, sizeof fresh);
+  ZIPC_TEST_POINT("move.after-header");
+  written = written && platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_head), old_head);
+  ZIPC_TEST_POINT("move.after-final-head");
+  written = written && platform::write_header_word(old_.get(), offsetof(SegmentHeader, final_tail), value(header.tail));
+  ZIPC_TEST_POINT("move.after-final-tail");
   return written ? Result<void>{} : system_failure(next_.name);
 }
 

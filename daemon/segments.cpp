@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/name.h"
+#include "common/test_point.h"
 #include "daemon/log.h"
 
 namespace zipc {
@@ -167,6 +168,7 @@ Result<MadeSegment> Segments::make(const ChannelSpec& spec) const {
 Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t generation) const {
   auto file = create_segment_file(spec.name, initial_mode(spec.permissions.mode));
   if (!file) return file.failure();
+  ZIPC_TEST_POINT("make.after-file");
   const Creator creator{.origin = spec.provisioned ? Origin::provisioned : Origin::dynamic,
                         .generation = generation,
                         .broker_id = broker_id_,
@@ -177,7 +179,9 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t gene
     if (left && left->id == file->id && left->size == 0) static_cast<void>(remove_segment_file(spec.name));
     return ready.failure();
   }
+  ZIPC_TEST_POINT("make.after-set-up");
   describe(spec, file->id);
+  ZIPC_TEST_POINT("make.after-describing");
   const auto made = look(spec.name);
   if (!made) return made.failure();
   return MadeSegment{.backing = {.id = made->id, .ours = made->ours}, .permissions = spec.permissions};
@@ -289,6 +293,7 @@ void Segments::tell_of_departure(const std::string& name, const SegmentId& id, R
   // Whoever takes the role next, with or without us, enters it under this lock. If it is not free we tell all the same:
   // that the peer is told in vain, because a successor comes at this moment, is better than that it is not told.
   auto lock = try_lock(fd->get(), name, LockKind::set_up);
+  ZIPC_TEST_POINT("tell.after-lock");
   const bool is_sender = gone == Role::sender;
   if (lock) {
     if (is_locked(fd->get(), name, lock_of(gone))) return unlock(fd->get(), *lock, LockKind::set_up);
@@ -298,9 +303,12 @@ void Segments::tell_of_departure(const std::string& name, const SegmentId& id, R
                                                          : offsetof(SegmentHeader, receiver_features), 0);
     if (!cleared) log::debug("cannot write to the header of " + name);
   }
+  ZIPC_TEST_POINT("tell.before-notice");
   if (!add_notice(fd->get(), other(gone), notice)) log::debug("cannot write to the header of " + name);
+  ZIPC_TEST_POINT("tell.after-notice");
   if (lock) unlock(fd->get(), *lock, LockKind::set_up);
   wake(fd->get(), other(gone));
+  ZIPC_TEST_POINT("tell.after-waking");
 }
 
 std::vector<std::string> Segments::ours() const {

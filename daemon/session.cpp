@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/test_point.h"
 #include "daemon/log.h"
 #include "daemon/subscription.h"
 
@@ -132,7 +133,9 @@ awaitable<bool> Session::serve(std::string_view message) {
   }
   if (call->oneway) co_return true;
   const std::string reply = protocol::to_message(answer.reply);
+  ZIPC_TEST_POINT("reply.before");
   const bool written = co_await write_message(socket_, reply, answer.fds);
+  ZIPC_TEST_POINT("reply.after");
   co_return written;
 }
 

@@ -1,12 +1,14 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
 //   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
-//             [--announce] [--tell] [--paced] [--renew] [--longest BYTES]
+//             [--announce] [--tell] [--paced] [--renew] [--longest BYTES] [--resume] [--log]
 //
 // QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
-// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each message it waits for a
-// byte of its standard input, and prints the message's number afterwards. --renew: renews its
-// lease before each message. --hold: stays attached afterwards until its standard input ends. Exit code: 0, 1 for a wrong message, else the error.
+// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each
+// message it waits for a byte of its standard input, and prints the message's number afterwards. --renew: renews its lease
+// before each message. --hold: stays attached afterwards until its standard input ends. --resume: goes on behind what the
+// channel has counted, up to message COUNT. --log: prints "got NUMBER" for each message, before it is popped. Exit code: 0, 1
+// for a wrong message, else the error.
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +41,8 @@ struct Options {
   bool tell = false;
   bool paced = false;
   bool renew = false;
+  bool resume = false;
+  bool log = false;
 };
 
 int complain(const zipc::Failure& failure) {
@@ -61,6 +65,12 @@ bool goes_on(const zipc::Endpoint& endpoint, Error error, Error nothing, const O
   return error == nothing || error == Error::peer_gone;
 }
 
+void resume_at(std::uint64_t number, Options& options) {
+  if (!options.resume) return;
+  options.first = std::min(number, options.count);
+  options.count -= options.first;
+}
+
 Error send_one(Sender& sender, std::uint64_t number, const Options& options, std::vector<std::byte>& buffer) {
   if (options.in_place) {
     const auto slot = options.spin ? sender.loan() : sender.loan_blocking();
@@ -74,6 +84,7 @@ Error send_one(Sender& sender, std::uint64_t number, const Options& options, std
 int send(Options options) {
   auto sender = options.params.queue_size == 0 ? Sender::open(options.name) : Sender::create(options.name, options.params);
   if (!sender) return complain(sender.failure());
+  resume_at(sender->stats().sent, options);
   if (options.announce) std::puts("attached");
   if (options.longest == 0) options.longest = sender->params().message_size;
   std::vector<std::byte> buffer(options.longest);
@@ -101,8 +112,10 @@ int receive(Options options) {
       options.params.queue_size == 0 ? Receiver::open(options.name) : Receiver::create(options.name, options.params);
   if (!receiver) return complain(receiver.failure());
   if (options.longest == 0) options.longest = receiver->params().message_size;
+  resume_at(receiver->stats().received, options);
   if (options.announce) std::puts("attached");
   for (std::uint64_t i = 0; i < options.count; ++i) {
+    if (char byte = 0; options.paced && read(0, &byte, 1) <= 0) break;
     zipc::Received message = Error::empty;
     while (goes_on(*receiver, message.error(), Error::empty, options)) message = receive_one(*receiver, options);
     if (!message) return complain(message.error(), options.first + i);
@@ -114,6 +127,7 @@ int receive(Options options) {
                    static_cast<unsigned long long>(number));
       return 1;
     }
+    if (options.log) std::printf("got %llu\n", static_cast<unsigned long long>(options.first + i));
     if (options.in_place && receiver->pop() != Error::ok) return 1;
   }
   std::printf("received %llu\n", static_cast<unsigned long long>(options.count));
@@ -145,6 +159,8 @@ int main(int argc, char** argv) {
     else if (option == "--tell") options.tell = true;
     else if (option == "--paced") options.paced = true;
     else if (option == "--renew") options.renew = true;
+    else if (option == "--resume") options.resume = true;
+    else if (option == "--log") options.log = true;
     else return 2;
   }
   return std::string_view(argv[1]) == "send" ? send(options) : receive(options);
