@@ -27,6 +27,11 @@ Failure role_taken(const std::string& name, Role role, int holder_pid) {
                  .holder_pid = holder_pid};
 }
 
+Failure fenced_out(const std::string& name, Role role) {
+  return {Error::fenced, "the " + std::string(to_string(role)) + " of channel " + name +
+                             " is another process's by now: this one's lease has ended"};
+}
+
 int holder_pid(const SegmentFile& file, Role role) {
   const auto info = read_segment_info(file);
   if (!info) return 0;
@@ -231,8 +236,7 @@ Result<bool> Attachments::follow(ZipcContext& context) noexcept {
 }
 
 Result<void> Attachments::follow(Attachment& attachment) {
-  const Failure fenced{Error::fenced, "the " + std::string(to_string(attachment.role)) + " of channel " +
-                                          attachment.name + " is another process's by now: this one's lease has ended"};
+  const Failure fenced = fenced_out(attachment.name, attachment.role);
   if (attachment.fenced) return fenced;
   ZIPC_TEST_POINT("follow.before-asking");
   if (auto decided = await_move(attachment); !decided) return decided.failure();
@@ -253,19 +257,24 @@ Result<void> Attachments::follow(Attachment& attachment) {
   if (!taken) return taken.failure();
   ZIPC_TEST_POINT("follow.after-taking");
   if (taken->again) return Failure{Error::busy, "channel " + attachment.name + " is about to move"};
-  auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
+  return go_to(attachment, std::move(*taken));
+}
+
+Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
+  auto mapping = Mapping::map(taken.file.fd.get(), segment_size(taken.params));
   if (!mapping) return mapping.failure();
+  const Ring left(attachment.mapping.address(), attachment.params, nullptr);
   ZIPC_TEST_POINT("follow.before-entering");
-  enter_role(taken->file, *mapping, taken->params, attachment.role, taken->pid, ring.received_meanwhile());
+  enter_role(taken.file, *mapping, taken.params, attachment.role, taken.pid, left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
-  if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left.failure();
+  if (auto done = attachment.mapping.make_private(attachment.params, attachment.role); !done) return done.failure();
   ZIPC_TEST_POINT("follow.after-leaving");
   attachment.former.push_back(std::move(attachment.mapping));
-  attachment.id = taken->file.id;
-  attachment.params = taken->params;
+  attachment.id = taken.file.id;
+  attachment.params = taken.params;
   attachment.mapping = std::move(*mapping);
-  attachment.lock = std::move(taken->lock);
-  attachment.lease = taken->lease;
+  attachment.lock = std::move(taken.lock);
+  attachment.lease = taken.lease;
   ZIPC_TEST_POINT("follow.after-noting");
   return {};
 }
@@ -317,24 +326,30 @@ Result<void> Attachments::renew(const ZipcContext& context) {
   const std::scoped_lock lock(mutex_);
   Attachment* attachment = find(context);
   if (attachment == nullptr) return Failure{Error::closed, "the context stands for no role of this process"};
-  if (auto followed = follow(*attachment); !followed) return followed;
+  if (attachment->fenced) return fenced_out(attachment->name, attachment->role);
   if (attachment->broker.empty()) return {};  // without a broker nothing runs out
   const auto broker = connection_.get_at(attachment->broker);
   if (!broker) return broker.failure();
-  const auto renewed = renew(**broker, *attachment);
-  if (renewed.error() != Error::lease_not_found) return renewed;
-  // A broker that was started since has found the role, and given the lease a number of its own.
-  const RoleRequest request{.name = attachment->name, .role = attachment->role, .params = {}};
-  const auto taken = take_brokered(**broker, request);
-  if (!taken) return taken.failure();
-  attachment->lease = taken->lease;
-  return renew(**broker, *attachment);
-}
-
-Result<void> Attachments::renew(Connection& broker, const Attachment& attachment) {
-  auto answer = broker.call(protocol::method::kRenew, protocol::encode(protocol::RenewCall{attachment.lease}));
+  auto answer = (*broker)->call(protocol::method::kRenew, protocol::encode(protocol::RenewCall{attachment->lease}));
+  if (answer.error() == Error::lease_not_found) return resume(*attachment);
   if (!answer) return answer.failure();
   return {};
+}
+
+// A broker that was restarted has found the lease, and given it a number that this process does not know. Whoever asks
+// for a role that it holds is told the number, and has the whole of the lease before it.
+Result<void> Attachments::resume(Attachment& attachment) {
+  const Ring ring(attachment.mapping.address(), attachment.params, nullptr);
+  if ((ring.notice(attachment.role) & kNoticeElsewhere) != 0) return follow(attachment);
+  auto taken = take_where_it_is(attachment);
+  if (!taken) return taken.failure();
+  if (taken->again) {
+    attachment.lease = taken->lease;
+    return {};
+  }
+  // It has moved meanwhile, or the role was taken away and is free for anybody: follow() knows, and lets go of it.
+  const bool is_ours = (ring.notice(attachment.role) & (kNoticeMoved | kNoticeFenced)) == kNoticeMoved;
+  return is_ours ? go_to(attachment, std::move(*taken)) : follow(attachment);
 }
 
 /// The role that a context stands for, also by memory that the channel has left.

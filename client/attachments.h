@@ -109,11 +109,14 @@ class Attachments {
   [[nodiscard]] Result<ZipcContext> enter(Result<Taken> taken, const RoleRequest& request);
   [[nodiscard]] Result<ZipcContext> use_again(Attachment& attachment, const SegmentFile& file);
   [[nodiscard]] Result<void> follow(Attachment& attachment);
+  /// Goes on in other memory, where the role was taken.
+  [[nodiscard]] Result<void> go_to(Attachment& attachment, Taken taken);
+  /// Has its lease from a broker that does not know its number.
+  [[nodiscard]] Result<void> resume(Attachment& attachment);
   [[nodiscard]] static ZipcContext context_of(const Attachment& attachment, std::uint64_t id = 0);
   /// The role that `attachment` has, in the channel's present memory.
   [[nodiscard]] Result<Taken> take_where_it_is(const Attachment& attachment);
   [[nodiscard]] Result<void> fence(Attachment& attachment);
-  [[nodiscard]] static Result<void> renew(Connection& broker, const Attachment& attachment);
   /// Waits until the broker has decided whether the channel moves.
   [[nodiscard]] Result<void> await_move(const Attachment& attachment);
   [[nodiscard]] Attachment* find(const ZipcContext& context) noexcept;

@@ -86,15 +86,17 @@ class Keeper {
  public:
   Keeper(Record& record, const Options& options) : record_(record), every_(options.renew) {}
 
-  /// Renews the lease when it is time. What comes of it, the next call tells.
-  void look_after(zipc::Endpoint& end) {
+  /// Renews the lease when it is time. That it is too late, the next call tells, too.
+  Error look_after(zipc::Endpoint& end) {
     if (end.context()->queue != memory_) {
       memory_ = end.context()->queue;
       ++record_.moves;
     }
-    if (every_.count() == 0 || Clock::now() < due_) return;
+    if (every_.count() == 0 || Clock::now() < due_) return Error::ok;
     due_ = Clock::now() + every_;
-    if (end.renew() == Error::ok) ++record_.renewals;
+    const Error error = end.renew();
+    if (error == Error::ok) ++record_.renewals;
+    return error == Error::fenced ? Error::ok : error;
   }
 
  private:
@@ -123,7 +125,7 @@ int send(const Options& options, Record& record) {
   std::vector<std::byte> buffer(options.longest);
   Keeper keeper(record, options);
   while (is_to_end == 0) {
-    keeper.look_after(*sender);
+    if (const Error error = keeper.look_after(*sender); error != Error::ok) return complain("renew", error, number);
     const Error error = send_one(*sender, number, options, buffer);
     if (error == Error::peer_gone) ++record.departures;
     if (error == Error::peer_gone || error == Error::timeout) continue;
@@ -153,7 +155,7 @@ int receive(const Options& options, Record& record) {
   record.attached = 1;
   Keeper keeper(record, options);
   while (true) {
-    keeper.look_after(*receiver);
+    if (const Error error = keeper.look_after(*receiver); error != Error::ok) return complain("renew", error, number);
     const zipc::Received message = options.in_place ? receiver->peek_blocking(kLook) : receiver->receive_blocking(kLook);
     if (message.error() == Error::peer_gone) ++record.departures;
     if (message.error() == Error::timeout && is_to_end != 0) return 0;

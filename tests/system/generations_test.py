@@ -4,10 +4,11 @@ Every stream checks itself: a message that is lost, repeated or out of order end
 import json
 import os
 import signal
+import struct
 import subprocess
 import unittest
 
-from harness import BrokerTest, eventually, shm_path, unique_name
+from harness import BrokerTest, Process, eventually, program, shm_path, unique_name
 
 CONFIG = """
 dynamic: {names: ["/zs.*"], linger: 1h}
@@ -229,6 +230,27 @@ class Renew(Generations):
 
 
 class Interrupted(Generations):
+    def test_who_renews_its_lease_goes_on_so_with_the_next_zipcd(self):
+        self.write_config(CONFIG + f"channels: [{{name: {self.name}, queue_size: 8, message_size: 64, lease_ttl: 1h}}]\n")
+        self.stop_zipcd()
+        self.start_zipcd()
+        record = os.path.join(self.folder, "record")
+        with open(record, "wb") as file:
+            file.truncate(4096)
+
+        def renewals():
+            with open(record, "rb") as file:
+                return struct.unpack("<5Q", file.read(40))[4]
+        holder = Process([program("STORM_PEER"), "receive", self.name, "0", "0", "64", "0", record, "--renew", "1"], self.env)
+        self.addCleanup(holder.end)
+        eventually(lambda: renewals() > 2, "it renews its lease")
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
+        before = renewals()
+        eventually(lambda: renewals() > before + 5 or holder.popen.poll() is not None, "it goes on")
+        self.assertIsNone(holder.popen.poll())
+        self.assertLess(self.channel(self.name)["receiver"]["expires_in_ms"], 3600001)
+
     def test_a_holder_that_has_not_followed_yet_keeps_its_role_over_a_restart_of_zipcd(self):
         sender, receiver = self.stream(10 ** 9)
         eventually(lambda: self.channel(self.name)["received"] > 1000, "messages flow")

@@ -45,7 +45,11 @@ ROLES = ("sender", "receiver")
 
 
 def descriptors(pid):
-    return sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return sorted(found)
 
 
 def maps(pid):
@@ -432,7 +436,6 @@ class Storm(BrokerTest):
         self.differences = collections.Counter()
         self.write_storm_config()
         self.start_zipcd_now()
-        eventually(lambda: self.quiet_connections() == 0, "nobody is connected")
         alone = self.footprint()
         for channel in self.channels:
             if channel.kind == "direct":
@@ -522,21 +525,12 @@ class Storm(BrokerTest):
         for what, often in sorted(self.differences.items()):
             print(f"  {often:6} successions, {what}")
 
-    def quiet_connections(self):
-        """How many are connected, besides who asks."""
-        with contextlib.closing(self.connect_now()) as client:
-            return client.broker("Ping")[1]["connections"] - 1
-
     def footprint(self):
-        listed = {}
-
-        def quiet():  # the connection that asked last is closed by us, and then by zipcd
-            listed["fds"] = descriptors(self.zipcd.pid)
-            return not [fd for fd in listed["fds"] if fd.startswith("socket:")][4:]
-        with contextlib.suppress(AssertionError):
-            quiet()
-        return {"fds": len(listed["fds"]), "maps": len(maps(self.zipcd.pid)),
-                "shared": len([line for line in maps(self.zipcd.pid) if "/dev/shm" in line])}
+        """Of a zipcd with one connection, ours."""
+        with contextlib.closing(self.connect_now()) as client:
+            eventually(lambda: client.broker("Ping")[1]["connections"] == 1, "all others are closed")
+            return {"fds": len(descriptors(self.zipcd.pid)), "maps": len(maps(self.zipcd.pid)),
+                    "shared": len([line for line in maps(self.zipcd.pid) if "/dev/shm" in line])}
 
     def check_leftovers(self, alone, warm):
         with contextlib.closing(self.connect_now()) as client:
@@ -556,11 +550,11 @@ class Storm(BrokerTest):
             direct = {channel.name for channel in self.channels if channel.kind == "direct"}
             ours = {"/" + file for file in os.listdir("/dev/shm") if file.startswith(f"zs.{os.getpid()}.")}
             self.assertEqual(ours - direct, set(listed()))
-        eventually(lambda: self.footprint()["fds"] <= alone["fds"], f"zipcd has closed all: {alone}")
         after = self.footprint()
         print(f"  zipcd: {alone} at the start, {after} at the end; {warm} KiB resident after the warm-up, "
               f"{resident_kib(self.zipcd.pid)} KiB at the end")
-        self.assertEqual((after["fds"], after["shared"]), (alone["fds"], 0))
+        self.assertLessEqual(after["fds"], alone["fds"])  # which may have counted a client that was just leaving
+        self.assertEqual(after["shared"], 0)
         self.assertLessEqual(after["maps"], alone["maps"] + 8)
         self.assertLess(resident_kib(self.zipcd.pid), 2 * warm + 8192)
         for who, moves, fds, mapped in self.elders:
