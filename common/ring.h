@@ -111,10 +111,13 @@ class Ring {
     std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     if (tail == head || !is_zipc(header_->sender_features)) {
       tail = header_->tail.load(kOrderObserve);  // [message-ready]
+      // What came too late to be carried over came after the notice: who sees it sees the notice, too [moving].
+      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
       if (tail != head) refresh_cached_tail(head, tail);
     }
     if (tail == head && tells_of_departure(header_->notice_to_receiver)) {
       tail = header_->tail.load(kOrderObserve);  // [message-ready]: what it sent before it went comes first
+      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
       if (tail == head) return {.error = take_departure(header_->notice_to_receiver, Error::empty)};
     }
     if (tail == head) return {.error = Error::empty};
