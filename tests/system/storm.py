@@ -561,7 +561,8 @@ class Storm(BrokerTest):
         self.assertLessEqual(after["fds"], alone["fds"] + REMEMBERED)
         self.assertEqual(after["shared"], 0)
         self.assertLessEqual(after["maps"], alone["maps"] + 8)
-        self.assertLess(resident_kib(self.zipcd.pid), 2 * warm + 8192)
+        if warm is not None:  # a short storm has no warm-up
+            self.assertLess(resident_kib(self.zipcd.pid), 2 * warm + 8192)
         for who, moves, fds, mapped in self.elders:
             print(f"  {who}: followed {moves} moves, has {len(fds)} descriptors, {mapped} maps")
             self.assertLessEqual(len(fds), 8, fds)
