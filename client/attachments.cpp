@@ -31,6 +31,9 @@ Failure fenced_out(const std::string& name, Role role) {
                              " is another process's by now: this one's lease has ended"};
 }
 
+/// A broker has noted the number by which it knows this process: it must know it again after a restart.
+int pid_to_note(const std::string& broker) noexcept { return broker.empty() ? getpid() : 0; }
+
 int holder_pid(const SegmentFile& file, Role role) {
   const auto info = read_segment_info(file);
   if (!info) return 0;
@@ -182,7 +185,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   }
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
-  enter_role(taken->file, *mapping, taken->params, request.role, getpid());
+  enter_role(taken->file, *mapping, taken->params, request.role, pid_to_note(taken->broker));
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
@@ -201,7 +204,7 @@ Result<ZipcContext> Attachments::use_again(Attachment& held, const SegmentFile& 
   if (held.owner != getpid()) {
     if (is_alive(held.owner)) return role_taken(held.name, held.role, held.owner);
     held.owner = getpid();
-    enter_role(file, held.mapping, held.params, held.role, held.owner);
+    enter_role(file, held.mapping, held.params, held.role, pid_to_note(held.broker));
   }
   ++held.uses;
   return context_of(held);
@@ -249,7 +252,8 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   auto mapping = Mapping::map(taken.file.fd.get(), segment_size(taken.params));
   if (!mapping) return mapping.failure();
   const Ring left(attachment.mapping.address(), attachment.params, nullptr);
-  enter_role(taken.file, *mapping, taken.params, attachment.role, getpid(), left.received_meanwhile());
+  enter_role(taken.file, *mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
+             left.received_meanwhile());
   if (auto done = attachment.mapping.make_private(attachment.params, attachment.role); !done) return done.failure();
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken.file.id;

@@ -319,8 +319,10 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   Ring ring(mapping.address(), params, tripwire);
   // A holder that was killed has left its announcements: whoever holds no lock has none to make.
   if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) ring.retract(other(role));
-  (role == Role::sender ? header.sender_pid : header.receiver_pid)
-      .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  if (pid != 0) {
+    (role == Role::sender ? header.sender_pid : header.receiver_pid)
+        .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  }
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
   if (tripwire != nullptr) tripwire->store(1, std::memory_order_relaxed);  // before announce(), which ends in a fence
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
