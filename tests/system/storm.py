@@ -287,7 +287,6 @@ class Storm(BrokerTest):
         if self.operate("resized", "Resize", name=channel.name,
                         params={"queue_size": params[0], "message_size": params[1]}):
             channel.sizes = params
-            channel.sizes_wanted = False
 
     def reload(self):
         for channel in self.channels:
@@ -443,6 +442,8 @@ class Storm(BrokerTest):
             for role in ROLES:
                 self.start_peer(channel, role)
                 eventually(lambda peer=channel.current(role): peer.attached or peer.popen.poll() is not None, "it has its role")
+        for channel in self.channels:
+            channel.sizes_wanted = channel.kind == "direct"  # the others may be resized before a successor asks
         actions = {
             lambda: self.kill_one("sender"): 10,
             lambda: self.kill_one("receiver"): 10,
@@ -557,8 +558,9 @@ class Storm(BrokerTest):
               f"{resident_kib(self.zipcd.pid)} KiB at the end")
         self.assertEqual((after["fds"], after["shared"]), (alone["fds"], 0))
         self.assertLessEqual(after["processes"], alone["processes"] + 32)
-        self.assertLessEqual(after["maps"], alone["maps"] + 8)
-        self.assertLess(resident_kib(self.zipcd.pid), 2 * warm + 8192)
+        if not os.environ.get("ZIPC_TEST_IS_SANITIZED"):  # which keeps what was freed
+            self.assertLessEqual(after["maps"], alone["maps"] + 8)
+            self.assertLess(resident_kib(self.zipcd.pid), 2 * warm + 8192)
         for who, moves, fds, mapped in self.elders:
             print(f"  {who}: followed {moves} moves, has {len(fds)} descriptors, {mapped} maps")
             self.assertLessEqual(len(fds), 8, fds)
