@@ -32,6 +32,9 @@ Failure fenced_out(const std::string& name, Role role) {
                              " is another process's by now: this one's lease has ended"};
 }
 
+/// A broker has noted the number by which it knows this process: it must know it again after a restart.
+int pid_to_note(const std::string& broker) noexcept { return broker.empty() ? getpid() : 0; }
+
 int holder_pid(const SegmentFile& file, Role role) {
   const auto info = read_segment_info(file);
   if (!info) return 0;
@@ -116,8 +119,7 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
               .params = reply->params,
               .lease = reply->lease,
               .broker = broker.socket_path(),
-              .again = reply->resumed,
-              .pid = reply->pid};
+              .again = reply->resumed};
   if (taken.again) return taken;
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
@@ -153,7 +155,6 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
   using Outcome = std::optional<Taken>;
   Taken taken;
   taken.file = std::move(file);
-  taken.pid = getpid();
   ZIPC_TEST_POINT("direct.after-opening");
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
@@ -192,7 +193,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
   ZIPC_TEST_POINT("attach.before-entering");
-  enter_role(taken->file, *mapping, taken->params, request.role, taken->pid);
+  enter_role(taken->file, *mapping, taken->params, request.role, pid_to_note(taken->broker));
   ZIPC_TEST_POINT("attach.after-entering");
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
@@ -213,7 +214,7 @@ Result<ZipcContext> Attachments::use_again(Attachment& held, const SegmentFile& 
   if (held.owner != getpid()) {
     if (is_alive(held.owner)) return role_taken(held.name, held.role, held.owner);
     held.owner = getpid();
-    enter_role(file, held.mapping, held.params, held.role, held.owner);
+    enter_role(file, held.mapping, held.params, held.role, pid_to_note(held.broker));
   }
   ++held.uses;
   return context_of(held);
@@ -265,7 +266,8 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   if (!mapping) return mapping.failure();
   const Ring left(attachment.mapping.address(), attachment.params, nullptr);
   ZIPC_TEST_POINT("follow.before-entering");
-  enter_role(taken.file, *mapping, taken.params, attachment.role, taken.pid, left.received_meanwhile());
+  enter_role(taken.file, *mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
+             left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
   if (auto done = attachment.mapping.make_private(attachment.params, attachment.role); !done) return done.failure();
   ZIPC_TEST_POINT("follow.after-leaving");

@@ -97,7 +97,6 @@ class Attachments {
     std::int64_t lease = 0;
     std::string broker;
     bool again = false;  // this process has it already
-    int pid = 0;         // ours, as others know it
   };
 
   Attachments();

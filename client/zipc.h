@@ -151,7 +151,7 @@ typedef enum {
 } zipc_peer_state;
 typedef struct {
   zipc_peer_state state;
-  int32_t pid;       /* of it, or of the last that was there, in its own view; 0: unknown */
+  int32_t pid;       /* of it, or of the last that was there, as the broker sees it, or it itself; 0: unknown */
   int32_t signal;    /* DIED: the signal that killed it; 0: none, or unknown */
   int32_t exit_code; /* DIED: the exit code that it ended with; -1: none, or unknown */
 } ZipcPeer;

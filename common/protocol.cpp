@@ -271,8 +271,7 @@ json::object encode(const AcquireReply& reply) {
                       {"params", encode(reply.params)},
                       {"generation", reply.generation},
                       {"segment", reply.segment},
-                      {"resumed", reply.resumed},
-                      {"pid", reply.pid}};
+                      {"resumed", reply.resumed}};
   if (reply.lock) object["lock"] = *reply.lock;
   return object;
 }
@@ -384,7 +383,6 @@ Result<AcquireReply> decode_acquire_reply(const json::object& parameters) {
   reply.segment = reader.number<int>("segment", 0, kLastFd);
   reply.lock = reader.optional_number<int>("lock", 0);
   reply.resumed = reader.flag("resumed");
-  reply.pid = reader.number<int>("pid", 0);
   return std::move(reader).finish(std::move(reply));
 }
 

@@ -96,7 +96,6 @@ struct AcquireReply {
   int segment = 0;          ///< index of the descriptor
   std::optional<int> lock;  ///< index of the lock's descriptor
   bool resumed = false;
-  int pid = 0;  ///< of the caller, as the broker sees it
 };
 struct ReleaseCall {
   std::int64_t lease = 0;

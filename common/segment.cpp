@@ -332,8 +332,10 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   ZIPC_TEST_POINT("enter.before-retracting-peer");
   if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) ring.retract(other(role));
   ZIPC_TEST_POINT("enter.after-retracting-peer");
-  (role == Role::sender ? header.sender_pid : header.receiver_pid)
-      .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  if (pid != 0) {
+    (role == Role::sender ? header.sender_pid : header.receiver_pid)
+        .store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // information only
+  }
   ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
   if (tripwire != nullptr) tripwire->store(1, std::memory_order_relaxed);  // before announce(), which ends in a fence

@@ -217,6 +217,7 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
   if (!fd) return fd.failure();
   const pid_t before = lease.holder.pid;
   registry_.pass_on(call.name, call.role, client, now);
+  segments_.note_holder(fd->get(), call.role, client.pid);
   if (before != client.pid) {  // a forked child
     tell(EventKind::leased, channel, call.role, client.pid, [&] {
       return "process " + std::to_string(client.pid) + " goes on as the " + to_string(call.role) + " of " + call.name +
@@ -235,6 +236,7 @@ Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook
   if (!segment) return segment.failure();
   ZIPC_TEST_POINT("grant.after-lock");
   if (!channel.used) segments_.note_first_use(*segment, look);
+  segments_.note_holder(segment->fd.get(), role, client.pid);
   liveness_.watch(name, segment->fd.get());
   ZIPC_TEST_POINT("grant.before-registry");
   const LeaseId lease = registry_.grant(name, role, client, now);

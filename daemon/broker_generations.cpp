@@ -130,6 +130,7 @@ Result<Grant> Broker::catch_up(const Channel& channel, const protocol::AcquireCa
   auto segment = segments_.lease(call.name, look.id, call.role);
   if (!segment) return segment.failure();
   ZIPC_TEST_POINT("catch-up.after-lock");
+  segments_.note_holder(segment->fd.get(), call.role, client.pid);
   liveness_.watch(call.name, segment->fd.get());
   registry_.catch_up(call.name, call.role, client, now);
   ZIPC_TEST_POINT("catch-up.after-registry");

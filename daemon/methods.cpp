@@ -130,8 +130,7 @@ Answer Methods::acquire(const protocol::Call& call, const Client& client, TimePo
                                .generation = grant->generation,
                                .segment = 0,
                                .lock = {},
-                               .resumed = grant->resumed,
-                               .pid = client.pid};
+                               .resumed = grant->resumed};
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(grant->segment.fd));
   if (grant->segment.lock) {

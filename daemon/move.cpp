@@ -59,7 +59,13 @@ Result<Move> Move::prepare(const Segments& segments, const Channel& channel, con
   as_file.name = move.file_;
   as_file.provisioned = next.provisioned || look->info->creator.origin == Origin::provisioned;  // it may be draining
   ZIPC_TEST_POINT("move.before-making");
-  const auto made = segments.make_next(as_file, generation + 1);
+  auto made = segments.make_next(as_file, generation + 1);
+  if (made.error() == Error::channel_exists) {  // of a move that failed, and could not be undone for want of a descriptor
+    const auto left = segments.look(move.file_);
+    if (left && segments.discard(move.file_, left->id, channel.spec.permissions.owner)) {
+      made = segments.make_next(as_file, generation + 1);
+    }
+  }
   if (!made) return made.failure();
   ZIPC_TEST_POINT("move.after-making");
   move.new_id_ = made->backing.id;

@@ -242,6 +242,14 @@ void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& lo
   }
 }
 
+void Segments::note_holder(int fd, Role role, pid_t pid) noexcept {
+  const std::size_t offset =
+      role == Role::sender ? offsetof(SegmentHeader, sender_pid) : offsetof(SegmentHeader, receiver_pid);
+  if (!platform::write_header_word(fd, offset, static_cast<std::uint32_t>(pid))) {
+    log::debug("cannot note the holder of a segment in its header");
+  }
+}
+
 Result<void> Segments::remove(const std::string& name, const SegmentId& id) const {
   const auto found = look(name);
   if (!found) return found.failure();

@@ -77,6 +77,9 @@ class Segments {
   /// from a holder that did not live to say so. `look`: the segment as of now, which nobody uses yet.
   void note_first_use(const LeasedSegment& leased, const SegmentLook& look) const;
 
+  /// Notes in the header, for the next broker and for the peer, which process has the role.
+  static void note_holder(int fd, Role role, pid_t pid) noexcept;
+
   /// Removes the file if it still is the one that `id` says, and ours. Error::channel_not_found, foreign_segment,
   /// system.
   Result<void> remove(const std::string& name, const SegmentId& id) const;
