@@ -251,6 +251,7 @@ Result<void> Attachments::follow(Attachment& attachment) {
   ZIPC_TEST_POINT("follow.before-entering");
   enter_role(taken->file, *mapping, taken->params, attachment.role, getpid(), ring.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
+  ring.retract(attachment.role);  // whoever finds it here still has died before it came there
   if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left.failure();
   ZIPC_TEST_POINT("follow.after-leaving");
   attachment.former.push_back(std::move(attachment.mapping));
