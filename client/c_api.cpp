@@ -236,7 +236,7 @@ bool zipc_peer(const ZipcContext* context, ZipcPeer* peer) {
   }
   const zipc::PeerSeen seen = ring_of(*context).peer_of(static_cast<Role>(context->mode));
   *peer = {.state = ZIPC_PEER_NONE, .pid = seen.pid, .signal = 0, .exit_code = -1};
-  if (seen.is_announced) {
+  if (seen.is_present) {
     peer->state = ZIPC_PEER_PRESENT;
   } else if ((seen.notice & zipc::kNoticeDied) != 0) {
     peer->state = ZIPC_PEER_DIED;

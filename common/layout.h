@@ -27,9 +27,11 @@ inline constexpr std::uint32_t kQueueSizeMax = 1u << 24;    // keeps 8 bytes an 
 inline constexpr std::uint32_t kMessageSizeMin = 1;
 inline constexpr std::uint32_t kMessageSizeMax = 1u << 31;  // a length that also fits a signed 32-bit API, plus one
 
-/// What a side announces about itself when it attaches, and takes back when it detaches.
+/// What a side announces about itself when it attaches, and takes back when it detaches. As long as any stands, somebody has
+/// still to tell the peer that this side has gone: its holder, or, if it is killed, who finds that out.
 enum Feature : std::uint32_t {
   kFeatureAnnouncesSleep = 1u << 0,  ///< a zipc peer: raises its waiting word before it sleeps, never resets the queue
+  kFeatureOnTheWay = 1u << 1,  ///< alone: it is about to leave, or to come from the channel's earlier memory
 };
 
 /// Who made the segment, and so who may remove it.
@@ -63,7 +65,7 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head, since waiting_stamp(). By the sender
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
-  std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach
+  std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach; broker
   std::atomic<std::uint32_t> deepest;          ///< most messages ever found waiting
   std::atomic<std::uint32_t> notice_to_receiver;  ///< Notice bits. By whoever finds out, under the sender's lock; broker
   std::atomic<std::uint32_t> mark;             ///< kMark once the constants below are valid; written last
@@ -82,7 +84,7 @@ struct SegmentHeader {
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
   std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new as head
-  std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach
+  std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach; broker
   std::atomic<std::uint32_t> notice_to_sender;   ///< Notice bits, as notice_to_receiver
   std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
   std::atomic<std::uint32_t> linger_ms;          ///< of a dynamic channel; 0xffffffff: for ever

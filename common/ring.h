@@ -50,7 +50,7 @@ inline constexpr Error kMovedMeanwhile{-2};   ///< it was done here; final_head 
 
 /// What a side can see of the other.
 struct PeerSeen {
-  bool is_announced = false;
+  bool is_present = false;
   int pid = 0;               ///< of it, or of the last one; information, not authority
   std::uint32_t notice = 0;  ///< Notice bits
 };
@@ -157,7 +157,8 @@ class Ring {
   /// What the holder of `role` can see of its peer.
   [[nodiscard]] PeerSeen peer_of(Role role) const noexcept {
     const auto& pid = role == Role::sender ? header_->receiver_pid : header_->sender_pid;
-    return {.is_announced = is_announced(other(role)),
+    const std::uint32_t seen = features(other(role)).load(std::memory_order_relaxed);  // information only
+    return {.is_present = (seen & kFeatureAnnouncesSleep) != 0,
             .pid = static_cast<int>(pid.load(std::memory_order_relaxed)),  // information only
             .notice = notice(role)};
   }
@@ -239,14 +240,27 @@ class Ring {
     notice_to(role).fetch_and(~std::uint32_t{kNoticePeerGone}, std::memory_order_relaxed);  // its holder reads it later
   }
 
-  /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left.
+  /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left,
+  /// its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role) noexcept {
-    notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
-    ZIPC_TEST_POINT("announce.before-features");
     features(role).store(kFeatureAnnouncesSleep, std::memory_order_relaxed);  // the same
-    ZIPC_TEST_POINT("announce.after-features");
+    ZIPC_TEST_POINT("announce.before-notice");
+    notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
+    ZIPC_TEST_POINT("announce.after-notice");
     full_fence();
+  }
+
+  /// Takes announce() back and tells the peer, with `notice` as for tell_of_departure(). Whoever does it may be killed on the
+  /// way: then the role counts as announced until the next has told the peer, maybe once more.
+  void retract_and_tell(Role role, std::uint32_t notice) noexcept {
+    features(role).store(kFeatureOnTheWay, std::memory_order_relaxed);  // before [noticed]
+    waiting_word(role).store(0, std::memory_order_relaxed);             // late is harmless: a wake too many
+    ZIPC_TEST_POINT("retract.before-notice");
+    tell_of_departure(other(role), notice);
+    ZIPC_TEST_POINT("retract.after-notice");
+    features(role).store(0, std::memory_order_release);  // after the notice
+    ZIPC_TEST_POINT("retract.after-features");
   }
 
   [[nodiscard]] bool is_announced(Role role) const noexcept {

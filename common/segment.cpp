@@ -115,6 +115,7 @@ Failure other_sizes(const std::string& name, const Params& has, const Params& wa
                  .expected = has};
 }
 
+/// A file that is new, or one whose maker was killed before it had written the mark.
 Result<Params> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
   ZIPC_TEST_POINT("set-up.before-allocating");
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) {
@@ -284,7 +285,10 @@ Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Param
   }
   auto header = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
   if (!header) return header.failure();
-  return mark_of(header->header()) == 0 ? set_up_unmarked(file, wanted) : set_up_marked(file, wanted);
+  if (mark_of(header->header()) != 0) return set_up_marked(file, wanted);
+  // Only zipc makes files of this size, and nobody has used one without a mark.
+  if (wanted && file.size == segment_size(*wanted)) return set_up_new(file, *wanted, creator);
+  return set_up_unmarked(file, wanted);
 }
 
 Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
@@ -328,9 +332,13 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   SegmentHeader& header = mapping.header();
   auto* tripwire = tripwire_of(mapping.address(), params);
   Ring ring(mapping.address(), params, tripwire);
-  // A holder that was killed has left its announcements: whoever holds no lock has none to make.
+  // A holder that was killed has left its announcements: whoever holds no lock has none to make. Who was its peer all along
+  // is to be told; the broker, which finds no announcement any more, will not do it.
   ZIPC_TEST_POINT("enter.before-retracting-peer");
-  if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) ring.retract(other(role));
+  if (!is_locked(file.fd.get(), file.name, lock_of(other(role)))) {
+    const bool is_news = received_before && ring.is_announced(other(role));
+    is_news ? ring.retract_and_tell(other(role), kNoticePeerGone | kNoticeDied) : ring.retract(other(role));
+  }
   ZIPC_TEST_POINT("enter.after-retracting-peer");
   if (pid != 0) {
     (role == Role::sender ? header.sender_pid : header.receiver_pid)
@@ -356,12 +364,9 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
   if (!lock) return false;
   Ring ring(mapping.address(), params, nullptr);
   const bool has_gone = ring.is_announced(role) && !is_locked(file.fd.get(), file.name, lock_of(role));
-  ZIPC_TEST_POINT("look.after-lock");
   if (has_gone) {
-    ring.retract(role);
-    ZIPC_TEST_POINT("look.after-retracting");
-    ring.tell_of_departure(other(role), kNoticePeerGone | kNoticeDied);
-    ZIPC_TEST_POINT("look.after-telling");
+    ZIPC_TEST_POINT("look.before-telling");
+    ring.retract_and_tell(role, kNoticePeerGone | kNoticeDied);
   }
   unlock(file.fd.get(), *lock, LockKind::set_up);
   return has_gone;
@@ -369,11 +374,7 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
 
 void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept {
   Ring ring(mapping.address(), params, nullptr);
-  ZIPC_TEST_POINT("leave.before-retracting");
-  ring.retract(role);
-  ZIPC_TEST_POINT("leave.after-retracting");
-  ring.tell_of_departure(other(role), kNoticePeerGone);
-  ZIPC_TEST_POINT("leave.after-telling");
+  ring.retract_and_tell(role, kNoticePeerGone);
 }
 
 Result<void> set_up_memory(void* memory, const Params& params) {

@@ -97,7 +97,7 @@ class Mapping {
 [[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
 
 /// Makes the segment ready: allocates all of its memory, writes the header if the file is new, checks the header if it is
-/// not, and completes what an existing peer has made. Returns its sizes.
+/// not, and completes what an existing peer has made, or a process that was killed had begun. Returns its sizes.
 ///
 /// `wanted`: the sizes asked for; if they are not given, the file must have been made by zipc. `creator` is written into a
 /// new header only. The caller holds the set-up lock.

@@ -135,6 +135,7 @@ class Broker {
   Result<void> move(const ChannelSpec& next, std::optional<Role> fenced, TimePoint now);
   /// After the commit.
   void note_move(const Move& move, TimePoint now);
+  /// Tells the holder of `role`, which it loses, in the memory of before an earlier move, which it has not followed yet.
   void fence_behind(const Channel& channel, Role role);
   /// Removes the former memory of the channel that nobody has open.
   void settle_formers(const Channel& channel);

@@ -1,4 +1,7 @@
 // What the broker does about the generations of a channel's memory: move.h.
+#include <unistd.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "common/test_point.h"
@@ -97,15 +100,18 @@ void Broker::note_move(const Move& move, TimePoint now) {
   settle(channel, now);
 }
 
-/// Who has not followed to the memory that the channel leaves now is told where it is.
 void Broker::fence_behind(const Channel& channel, Role role) {
-  const std::uint32_t generation = *channel.lease(role)->behind;
-  for (const Former& former : channel.formers) {
-    if (former.generation != generation) continue;
-    const auto fd = segments_.open(file_of(channel.spec.name, generation), former.id);
-    if (fd && add_notice(fd->get(), role, kNoticeFenced)) continue;
-    log::warning("cannot tell the " + std::string(to_string(role)) + " of " + channel.spec.name + " that it is so no longer");
+  const std::string file = file_of(channel.spec.name, *channel.lease(role)->behind);
+  const auto is_there = [&](const Former& former) { return former.generation == *channel.lease(role)->behind; };
+  const auto former = std::find_if(channel.formers.begin(), channel.formers.end(), is_there);
+  if (former == channel.formers.end()) return;
+  const auto fd = segments_.open(file, former->id);
+  ZIPC_TEST_POINT("fence-behind.before-notice");
+  if (!fd || !add_notice(fd->get(), role, kNoticeMoved | kNoticeFenced)) {
+    return log::warning("cannot tell the " + std::string(to_string(role)) + " of " + channel.spec.name + " that it is so no longer");
   }
+  ZIPC_TEST_POINT("fence-behind.after-notice");
+  wake(fd->get(), role);
 }
 
 bool Broker::is_held_still(const Channel& channel, Role role, const SegmentLook* look, TimePoint now) {
@@ -129,6 +135,7 @@ Result<Grant> Broker::catch_up(const Channel& channel, const protocol::AcquireCa
   }
   auto segment = segments_.lease(call.name, look.id, call.role);
   if (!segment) return segment.failure();
+  if (!Segments::expect(*segment, call.role)) log::debug("cannot write to the header of " + call.name);
   ZIPC_TEST_POINT("catch-up.after-lock");
   segments_.note_holder(segment->fd.get(), call.role, client.pid);
   liveness_.watch(call.name, segment->fd.get());
@@ -162,7 +169,11 @@ void Broker::settle_formers(const Channel& channel) {
 void Broker::take_up_formers(TimePoint now) {
   for (const FormerName& former : platform::former_names()) {
     const auto look = segments_.look(to_string(former));
-    if (look && look->ours) take_up_former(former, *look, now);
+    if (!look) continue;
+    if (look->ours) take_up_former(former, *look, now);
+    // Or what a broker that was killed had begun to make for a channel of ours.
+    const bool is_begun = !look->info && registry_.find(former.channel) != nullptr && !is_open_elsewhere(*look);
+    if (is_begun) static_cast<void>(segments_.discard(to_string(former), look->id, geteuid()));
   }
 }
 
@@ -177,16 +188,14 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
     if (const auto removed = segments_.remove(file, look.id); !removed) log::warning(removed.failure().message);
     return;
   }
-  if ((look.notices[0] & kNoticeMoved) == 0 || (look.notices[1] & kNoticeMoved) == 0) {  // it did not live to say so
-    const auto fd = segments_.open(file, look.id);
-    for (const Role role : kRoles) {
-      if (!fd || !add_notice(fd->get(), role, kNoticeMoved, kNoticeMoving)) {
-        log::warning("cannot tell the " + std::string(to_string(role)) + " of " + former.channel + " that it has moved");
-        continue;
-      }
-      ZIPC_TEST_POINT("take-up.after-notice");
-      wake(fd->get(), role);
+  const auto fd = segments_.open(file, look.id);  // maybe it did not live to say so, or to wake who sleeps
+  for (const Role role : kRoles) {
+    if (!fd || !add_notice(fd->get(), role, kNoticeMoved, kNoticeMoving)) {
+      log::warning("cannot tell the " + std::string(to_string(role)) + " of " + former.channel + " that it has moved");
+      continue;
     }
+    ZIPC_TEST_POINT("take-up.after-notice");
+    wake(fd->get(), role);
   }
   ZIPC_TEST_POINT("take-up.after-notices");
   registry_.add_former(former.channel, {.generation = former.generation,
@@ -195,7 +204,13 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
   liveness_.watch(file, look.fd.get());
   for (const Role role : kRoles) {
     const bool is_fenced = (look.notices[index_of(role)] & kNoticeFenced) != 0;
-    if (channel->lease(role) || is_fenced || !is_held(look, former.channel, role)) continue;
+    if (channel->lease(role) || is_fenced) continue;
+    if (!is_held(look, former.channel, role)) {
+      if (look.features[index_of(role)] != 0) {  // it died while no broker was there, before it had followed
+        segments_.tell_of_departure(former.channel, channel->backing->id, role, kNoticePeerGone | kNoticeDied);
+      }
+      continue;
+    }
     Client holder;
     holder.pid = role == Role::sender ? look.info->sender_pid : look.info->receiver_pid;
     registry_.grant(former.channel, role, holder, now);

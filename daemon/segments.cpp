@@ -29,6 +29,9 @@ Failure from_errno(const std::string& what, const std::string& name) {
 constexpr std::size_t notice_offset(Role role) noexcept {
   return role == Role::sender ? offsetof(SegmentHeader, notice_to_sender) : offsetof(SegmentHeader, notice_to_receiver);
 }
+constexpr std::size_t features_offset(Role role) noexcept {
+  return role == Role::sender ? offsetof(SegmentHeader, sender_features) : offsetof(SegmentHeader, receiver_features);
+}
 constexpr std::size_t waiting_offset(Role role) noexcept {
   return role == Role::sender ? offsetof(SegmentHeader, sender_waiting) : offsetof(SegmentHeader, waiters);
 }
@@ -198,7 +201,12 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec) const {
                    .message = "a segment " + spec.name + " exists already, with " + to_string(found->info->params),
                    .expected = found->info->params};
   }
-  if (found->size == 0) return finish(spec, *found);
+  if (!found->info && (found->size == 0 || found->size == segment_size(spec.params))) {  // its maker has not finished it
+    if (found->owner != geteuid() || is_open_elsewhere(*found)) return finish(spec, *found);
+    // Nor will it, and nobody has used it: maybe an earlier broker, that was killed.
+    if (auto removed = discard(spec.name, found->id, geteuid()); !removed) return removed.failure();
+    return create(spec, 1);
+  }
   if (!found->info && !is_of_existing_peer(*found, spec.params)) {
     return not_usable(spec.name, "is not one for " + to_string(spec.params));
   }
@@ -231,6 +239,10 @@ Result<LeasedSegment> Segments::lease(const std::string& name, const SegmentId& 
   auto lock = try_lock(fd->get(), name, lock_of(role));
   if (!lock) return lock.failure();
   return LeasedSegment{.fd = std::move(*fd), .lock = std::move(*lock)};
+}
+
+bool Segments::expect(const LeasedSegment& leased, Role role) {
+  return platform::write_header_word(leased.fd.get(), features_offset(role), kFeatureOnTheWay);
 }
 
 void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& look) const {
@@ -302,21 +314,21 @@ void Segments::tell_of_departure(const std::string& name, const SegmentId& id, R
   // that the peer is told in vain, because a successor comes at this moment, is better than that it is not told.
   auto lock = try_lock(fd->get(), name, LockKind::set_up);
   ZIPC_TEST_POINT("tell.after-lock");
-  const bool is_sender = gone == Role::sender;
   if (lock) {
     if (is_locked(fd->get(), name, lock_of(gone))) return unlock(fd->get(), *lock, LockKind::set_up);
-    const bool cleared =
-        platform::write_header_word(fd->get(), waiting_offset(gone), 0) &&
-        platform::write_header_word(fd->get(), is_sender ? offsetof(SegmentHeader, sender_features)
-                                                         : offsetof(SegmentHeader, receiver_features), 0);
-    if (!cleared) log::debug("cannot write to the header of " + name);
+    // If we are killed on the way, the next broker finds the role announced still, and tells the peer, maybe once more.
+    const bool written = platform::write_header_word(fd->get(), waiting_offset(gone), 0) &&
+                         platform::write_header_word(fd->get(), features_offset(gone), kFeatureOnTheWay);
+    if (!written) log::debug("cannot write to the header of " + name);
   }
   ZIPC_TEST_POINT("tell.before-notice");
   if (!add_notice(fd->get(), other(gone), notice)) log::debug("cannot write to the header of " + name);
   ZIPC_TEST_POINT("tell.after-notice");
-  if (lock) unlock(fd->get(), *lock, LockKind::set_up);
   wake(fd->get(), other(gone));
   ZIPC_TEST_POINT("tell.after-waking");
+  if (!lock) return;
+  if (!platform::write_header_word(fd->get(), features_offset(gone), 0)) log::debug("cannot write to the header of " + name);
+  unlock(fd->get(), *lock, LockKind::set_up);
 }
 
 std::vector<std::string> Segments::ours() const {

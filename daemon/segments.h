@@ -79,6 +79,9 @@ class Segments {
 
   /// Notes in the header, for the next broker and for the peer, which process has the role.
   static void note_holder(int fd, Role role, pid_t pid) noexcept;
+  /// Notes in the header that the holder of `role` is on its way from the channel's earlier memory: should it die before it
+  /// has announced itself, its peer is to be told.
+  [[nodiscard]] static bool expect(const LeasedSegment& leased, Role role);
 
   /// Removes the file if it still is the one that `id` says, and ours. Error::channel_not_found, foreign_segment,
   /// system.
@@ -107,7 +110,7 @@ class Segments {
   [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, std::uint32_t generation) const;
   /// A file that is there already.
   [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec) const;
-  /// One that its maker has left empty.
+  /// One that its maker has not finished, and may be about to.
   [[nodiscard]] Result<MadeSegment> finish(const ChannelSpec& spec, const SegmentLook& found) const;
 
   std::uint32_t broker_id_;

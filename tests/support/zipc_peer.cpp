@@ -128,7 +128,8 @@ int receive(Options options) {
       return 1;
     }
     if (options.log) std::printf("got %llu\n", static_cast<unsigned long long>(options.first + i));
-    if (options.in_place && receiver->pop() != Error::ok) return 1;
+    if (!options.in_place) continue;
+    if (const Error popped = receiver->pop(); popped != Error::ok) return complain(popped, options.first + i);
   }
   std::printf("received %llu\n", static_cast<unsigned long long>(options.count));
   for (char byte = 0; options.hold && read(0, &byte, 1) > 0;) {
