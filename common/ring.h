@@ -204,7 +204,8 @@ class Ring {
     return slot_data(moved == kMoved ? tail : (tail == 0 ? params_.queue_size : tail) - 1);
   }
 
-  /// Takes up to `count` messages out, unread. The caller is the receiver, and has not announced itself yet.
+  /// Takes up to `count` messages out, unread. The caller is the receiver, has not announced itself yet, and then forgets
+  /// what is cached.
   void skip(std::uint32_t count) noexcept {
     // Whatever the notice says: if the channel moves on at this moment, received_meanwhile() will tell of it there.
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
@@ -215,7 +216,15 @@ class Ring {
       static_cast<void>(free_slot_of(head));
       ZIPC_TEST_POINT("skip.after-one");
     }
-    header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy, which must not be behind head
+  }
+
+  /// Forgets what a predecessor in `role` knew of the peer's index: an existing peer, which keeps no copy, may have followed it.
+  /// The caller holds the role.
+  void forget_cached(Role role) noexcept {
+    const std::uint32_t own = (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
+    // What looks full, or empty, is looked up before anything else is done.
+    if (role == Role::sender) header_->cached_head.store(after(own), std::memory_order_relaxed);  // our own copy
+    else header_->cached_tail.store(own, std::memory_order_relaxed);
   }
 
   /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.

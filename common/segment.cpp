@@ -352,6 +352,7 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   ZIPC_TEST_POINT("enter.after-repairing");
   if (role == Role::receiver) ring.skip(received_before.value_or(0));
   ZIPC_TEST_POINT("enter.after-skipping");
+  ring.forget_cached(role);
   if (!received_before) ring.forget_departure(role);  // from before its time
   ZIPC_TEST_POINT("enter.before-announcing");
   ring.announce(role);

@@ -62,6 +62,22 @@ class Interop(unittest.TestCase):
                     self.start(sender, "send", name, (16, 64), "--first", str(i * 1000), "--count", "1000").check()
                 receiver.check()
 
+    def test_a_zipc_sender_that_follows_an_existing_one_sees_what_that_one_has_sent(self):
+        # What the zipc sender before them knew of the queue is out of date.
+        name = self.new_name("full")
+        receiver = self.start("zipc", "receive", name, (4, 64), "--count", "5", "--paced", stdin=subprocess.PIPE)
+        self.start("zipc", "send", name, (4, 64), "--count", "1").check()
+        receiver.popen.stdin.write("x")
+        receiver.popen.stdin.flush()
+        eventually(lambda: self.word(name, 0) == 1, "the first message is received")
+        self.start("newest", "send", name, (4, 64), "--first", "1", "--count", "3").check()
+        sender = self.start("zipc", "send", name, (4, 64), "--first", "4", "--count", "1")
+        eventually(lambda: self.word(name, 4) != 0 or sender.popen.poll() is not None, "the sender waits, or has sent")
+        receiver.popen.stdin.write("xxxx")
+        receiver.popen.stdin.flush()
+        sender.check()
+        receiver.check()
+
     def test_an_existing_receiver_that_follows_a_killed_zipc_receiver_is_woken(self):
         # The killed one had announced that it says when it sleeps; its successor never does.
         name = self.new_name("successor")
