@@ -264,13 +264,15 @@ Result<void> Attachments::follow(Attachment& attachment) {
 Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   auto mapping = Mapping::map(taken.file.fd.get(), segment_size(taken.params));
   if (!mapping) return mapping.failure();
+  attachment.former.reserve(attachment.former.size() + 1);  // nothing may fail once the role is entered there
   Ring left(attachment.mapping.address(), attachment.params, nullptr);
   ZIPC_TEST_POINT("follow.before-entering");
   enter_role(taken.file, *mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
              left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
   left.retract(attachment.role);  // whoever finds it here still has died before it came there
-  if (auto done = attachment.mapping.make_private(attachment.params, attachment.role); !done) return done.failure();
+  // Without memory for a copy it stays shared: its file is there a little longer, and nobody reads it.
+  static_cast<void>(attachment.mapping.make_private(attachment.params, attachment.role));
   ZIPC_TEST_POINT("follow.after-leaving");
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken.file.id;

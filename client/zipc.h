@@ -14,8 +14,8 @@
  * BROKER. When zipcd listens, it makes the channel and hands it out; otherwise the two sides make it themselves, with the
  * same rules. Environment: ZIPC_BROKER=auto (default), require (never without a broker), off (never ask one);
  * ZIPC_BROKER_TIMEOUT=milliseconds (default 10000): how long to wait for a broker that must be there, or was there and is being
- * restarted, and for its answer. ZIPC_SOCKET=path is tried first, then $XDG_RUNTIME_DIR/zipcd.sock, then /run/zipcd.sock. A broker that refuses is an
- * error; it is never bypassed.
+ * restarted, and for its answer. ZIPC_SOCKET=path is tried first, then $XDG_RUNTIME_DIR/zipcd.sock, then /run/zipcd.sock. A
+ * broker that refuses is an error; it is never bypassed.
  *
  * NAMES start with '/', have no other '/', 2 to 39 printable characters without spaces (macOS: 31).
  * SIZES: queue_size 2 to 2^24 slots, of which one always stays free; message_size 1 to 2^31 bytes.
@@ -31,12 +31,16 @@
  *   sent                   exactly once: true means published; a sender that was killed has published it or has not
  *   zipc_peek, zipc_pop    at least once: what was peeked at and not popped is there again for the successor
  *   zipc_receive           at most once: what was received by a process that was killed does not come again
- * Without a broker the peer of a process that was killed learns it within 100 ms, with one within a few.
+ * (If what tells a side of a departure is killed while it does, the side may be told twice. A killed sender may have counted
+ * the bytes of a message that it did not publish.) Without a broker the peer of a process that was killed learns it within
+ * 100 ms, with one within a few.
  *
  * MOVING. The broker may give a channel other memory while it is in use: other sizes, or because a lease was revoked or not
  * renewed in time. The messages that wait and the other side's contexts follow by themselves; params in the context may be
  * others then. Who lost its role is told ZIPC_ERROR_FENCED, and whatever it writes is read by nobody. A call that meets this
- * takes as long as the broker takes to answer.
+ * takes as long as the broker takes to answer. If no broker answers within ZIPC_BROKER_TIMEOUT the call fails with
+ * ZIPC_ERROR_NO_BROKER or BUSY; later calls try again. Whether a message whose sending failed so is sent is open until then, and
+ * a message that was just being received may come again if the receiver dies before a later call.
  *
  * THREADS. Different contexts may be used from different threads at once, but the contexts of one role of one channel by
  * one thread at a time. Creating and destroying is safe from any thread. After fork() the child may go on with an inherited

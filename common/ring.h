@@ -228,14 +228,10 @@ class Ring {
   }
 
   /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.
-  /// Counters and indices start together and advance together, so they are the same modulo queue_size.
   void repair_counters(Role role) noexcept {
     auto& counter = role == Role::sender ? header_->sent : header_->received;
     const std::uint32_t index = (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
-    const std::uint64_t count = counter.load(std::memory_order_relaxed);  // our own counter
-    if (count != 0 && index < params_.queue_size && count % params_.queue_size == after(index)) {
-      counter.store(count - 1, std::memory_order_relaxed);  // our own counter
-    }
+    counter.store(published(counter.load(std::memory_order_relaxed), index), std::memory_order_relaxed);  // our own counter
   }
 
   /// Tells the holder of `role` that its peer has gone; wakes it. `notice`: kNoticePeerGone, and what is known about how.
@@ -293,14 +289,17 @@ class Ring {
 
   [[nodiscard]] Stats stats() const noexcept {
     Stats s;
-    s.sent = header_->sent.load(std::memory_order_relaxed);  // counters: each is exact, together they are a snapshot
-    s.bytes_sent = header_->bytes_sent.load(std::memory_order_relaxed);  // of no single moment
-    s.received = header_->received.load(std::memory_order_relaxed);
-    s.full = header_->full.load(std::memory_order_relaxed);
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // each is exact, together they are a snapshot
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // of no single moment
+    const bool may_repair = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;
+    const std::uint64_t sent = header_->sent.load(std::memory_order_relaxed);
+    const std::uint64_t received = header_->received.load(std::memory_order_relaxed);
+    s.sent = may_repair ? published(sent, tail) : sent;
+    s.received = may_repair ? published(received, head) : received;
+    s.bytes_sent = header_->bytes_sent.load(std::memory_order_relaxed);
+    s.full = header_->full.load(std::memory_order_relaxed);  // as above
     s.deepest = header_->deepest.load(std::memory_order_relaxed);
     s.largest = header_->largest.load(std::memory_order_relaxed);
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);
     if (head < params_.queue_size && tail < params_.queue_size) s.depth = distance(head, tail);
     return s;
   }
@@ -476,6 +475,13 @@ class Ring {
 
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // one writer: no exchange
+  }
+
+  /// The counter of the side with this index, without what it has counted and not published: it may be about to, or was killed.
+  /// Counters and indices start together and advance together, so they are the same modulo queue_size.
+  [[nodiscard]] std::uint64_t published(std::uint64_t count, std::uint32_t index) const noexcept {
+    const bool is_ahead = count != 0 && index < params_.queue_size && count % params_.queue_size == after(index);
+    return is_ahead ? count - 1 : count;
   }
 
   [[nodiscard]] std::uint32_t after(std::uint32_t index) const noexcept {

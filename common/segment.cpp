@@ -92,7 +92,8 @@ void stamp(SegmentHeader& header, const Params& params, const Creator& creator) 
   header.queue_size.store(params.queue_size, std::memory_order_relaxed);  // published by the mark
   header.message_size.store(params.message_size, std::memory_order_relaxed);
   header.generation.store(creator.generation, std::memory_order_relaxed);
-  header.origin.store(static_cast<std::uint32_t>(creator.origin), std::memory_order_relaxed);
+  header.origin.store(static_cast<std::uint32_t>(creator.origin) | (creator.leased_once ? kOriginLeasedOnce : 0),
+                      std::memory_order_relaxed);
   header.broker_id.store(creator.broker_id, std::memory_order_relaxed);
   header.linger_ms.store(creator.linger_ms, std::memory_order_relaxed);
   header.owner_uid.store(creator.owner_uid, std::memory_order_relaxed);
@@ -235,7 +236,7 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
   }
 }
 
-Result<void> Mapping::make_private(const Params& params, Role role) {
+Result<void> Mapping::make_private(const Params& params, Role role) try {
   // The receiver may have pointers to the slot that it received last and the one that it peeks at, the sender to the one
   // that it published last and the one that it has on loan.
   const SegmentHeader& shared = header();
@@ -260,6 +261,8 @@ Result<void> Mapping::make_private(const Params& params, Role role) {
     std::memcpy(static_cast<std::byte*>(address()) + offset, bytes.data(), bytes.size());
   }
   return {};
+} catch (const std::bad_alloc&) {
+  return Failure{Error::out_of_memory, "no memory for a copy of what a channel has left"};
 }
 
 std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
@@ -319,7 +322,8 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
                   .broker_id = header.broker_id.load(std::memory_order_relaxed),
                   .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
                   .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
-  info.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.is_finished = (origin & kOriginFinished) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
   // After [marked] as well; the pids change at any time, and are information only.
   info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));

@@ -45,13 +45,14 @@ struct Creator {
   std::uint32_t broker_id = 0;
   std::uint32_t linger_ms = 0;
   std::uint32_t owner_uid = 0;
+  bool leased_once = false;  ///< somebody has held a role of it, or is about to: linger applies
 };
 
 /// The constants of a header, read once and in range.
 struct SegmentInfo {
   Params params;
   Creator creator;
-  bool leased_once = false;         ///< somebody has held a role of it
+  bool is_finished = false;         ///< kOriginFinished
   bool existing_peer_seen = false;  ///< a peer that takes no lease has attached, and may still be there
   int sender_pid = 0;
   int receiver_pid = 0;
@@ -86,7 +87,8 @@ class Mapping {
   [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
 
   /// Puts a private copy of the header, and of the slots that `role` may still have pointers to, in place of the shared
-  /// memory, which is given up, and with it the lock. Pointers stay good; what is written has no effect. Error::out_of_memory.
+  /// memory, which is given up, and with it the lock. Pointers stay good; what is written has no effect. Error::out_of_memory:
+  /// nothing has changed.
   [[nodiscard]] Result<void> make_private(const Params& params, Role role);
 
  private:

@@ -104,7 +104,7 @@ Result<ChannelInfo> Broker::create(const protocol::CreateCall& call, const Clien
   const auto linger = linger_of(call);
   if (!linger) return linger.failure();
   find(call.name, now);
-  if (auto made = make_channel({.name = call.name, .params = call.params, .linger = *linger}, client, now); !made) {
+  if (auto made = make_channel({.name = call.name, .params = call.params, .linger = *linger}, false, client, now); !made) {
     return made.failure();
   }
   return describe(*registry_.find(call.name), now);
@@ -160,16 +160,16 @@ Result<void> Broker::make_wanted(const protocol::AcquireCall& call, const Client
     if (!look || !look->info) return Failure{Error::channel_not_found, "there is no channel " + call.name};
     wanted.params = look->info->params;
   }
-  return make_channel(wanted, client, now);
+  return make_channel(wanted, true, client, now);
 }
 
-Result<void> Broker::make_channel(const NewChannel& wanted, const Client& client, TimePoint now) {
+Result<void> Broker::make_channel(const NewChannel& wanted, bool for_lease, const Client& client, TimePoint now) {
   auto spec = registry_.admit(wanted, client);
   if (!spec) return spec.failure();
-  const auto made = make_segment(*spec, client);
+  const auto made = make_segment(*spec, for_lease, client);
   if (!made) return made.failure();
   spec->permissions = made->permissions;
-  const Channel& channel = registry_.add(*spec, made->backing, false, now);
+  const Channel& channel = registry_.add(*spec, made->backing, for_lease, now);
   log::info("channel " + spec->name + (made->backing.ours ? " created" : " found, made without a broker,") +
             " for user " + std::to_string(client.uid) + ": " + to_string(spec->params));
   tell(made->backing.ours ? EventKind::created : EventKind::adopted, channel, [&] {
@@ -180,8 +180,8 @@ Result<void> Broker::make_channel(const NewChannel& wanted, const Client& client
 }
 
 /// Makes the segment of `spec`. If one is there that others made, its own mode decides about `client`.
-Result<MadeSegment> Broker::make_segment(const ChannelSpec& spec, const Client& client) const {
-  auto made = segments_.make(spec);
+Result<MadeSegment> Broker::make_segment(const ChannelSpec& spec, bool for_lease, const Client& client) const {
+  auto made = segments_.make(spec, for_lease);
   if (!made) return made;
   ChannelSpec as_made = spec;
   as_made.permissions = made->permissions;
@@ -271,7 +271,7 @@ Result<SegmentLook> Broker::replace_memory(const Channel& channel, const Client&
     taken.message += ", in a segment whose file was removed; end it, or remove the channel by force";
     return taken;
   }
-  const auto made = make_segment(channel.spec, client);
+  const auto made = make_segment(channel.spec, true, client);
   if (!made) return made.failure();
   if (channel.backing)
     log::warning("the segment of channel " + name + " was removed by somebody else, and is made anew");

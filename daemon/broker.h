@@ -96,8 +96,9 @@ class Broker {
 
  private:
   const Channel* find(const std::string& name, TimePoint now);
-  Result<void> make_channel(const NewChannel& wanted, const Client& client, TimePoint now);
-  Result<MadeSegment> make_segment(const ChannelSpec& spec, const Client& client) const;
+  /// `for_lease`: somebody is about to have its first lease, so that it lingers and goes should nobody live to.
+  Result<void> make_channel(const NewChannel& wanted, bool for_lease, const Client& client, TimePoint now);
+  Result<MadeSegment> make_segment(const ChannelSpec& spec, bool for_lease, const Client& client) const;
   Result<void> make_wanted(const protocol::AcquireCall& call, const Client& client, TimePoint now);
   Result<Grant> take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now);
   Result<Grant> resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client, TimePoint now);

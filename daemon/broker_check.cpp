@@ -123,7 +123,7 @@ void Broker::check_orphans(Check& check) {
     check.note("orphan", name, "the file of " + name + " bears this broker's mark, but there is no such channel", [&] {
       const auto look = segments_.look(name);
       if (!look || !look->ours) return false;
-      if (!look->info->leased_once && !is_open_elsewhere(*look)) return segments_.remove(name, look->id).has_value();
+      if (!look->info->creator.leased_once && !is_open_elsewhere(*look)) return segments_.remove(name, look->id).has_value();
       adopt(name, *look, check.now);  // it lingers, as one of an earlier run
       return true;
     });

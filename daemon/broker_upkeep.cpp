@@ -40,13 +40,17 @@ void Broker::start(TimePoint now) {
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
   const Creator& creator = look.info->creator;
+  if (creator.origin == Origin::dynamic && !look.info->is_finished) {  // nobody has got it, nor knows who may use it
+    if (const auto removed = segments_.remove(name, look.id); !removed) log::warning(removed.failure().message);
+    return;
+  }
   ChannelSpec spec{.name = name,
                    .params = look.info->params,
                    .permissions = permissions_of(look, registry_.policy()),
                    .linger = linger_from_header(creator.linger_ms)};
   // What a configuration provided then has the lease_ttl of its entry, if it still has one: see apply().
   if (creator.origin == Origin::dynamic) spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
-  const Channel& channel = registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->leased_once, now);
+  const Channel& channel = registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->creator.leased_once, now);
   // One that a configuration provided then is as if it had just been dropped, unless apply() takes it over again.
   if (creator.origin == Origin::provisioned) registry_.withdraw(name, now);
   tell(EventKind::adopted, channel, [&] {

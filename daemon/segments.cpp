@@ -49,7 +49,8 @@ std::optional<SegmentInfo> decode(const SegmentHeader& header, std::uint64_t fil
                   .broker_id = value(header.broker_id),
                   .linger_ms = value(header.linger_ms),
                   .owner_uid = value(header.owner_uid)};
-  info.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.is_finished = (origin & kOriginFinished) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || file_size < segment_size(info.params);
   info.sender_pid = static_cast<int>(value(header.sender_pid));
   info.receiver_pid = static_cast<int>(value(header.receiver_pid));
@@ -123,11 +124,7 @@ std::optional<FormerName> parse_former_name(std::string_view file) {
 }
 
 bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without) noexcept {
-  SegmentHeader header{};
-  if (!platform::copy_header(fd, &header, sizeof header)) return false;
-  const auto& notice = to == Role::sender ? header.notice_to_sender : header.notice_to_receiver;
-  const std::uint32_t before = notice.load(std::memory_order_relaxed);  // the copy is ours
-  return platform::write_header_word(fd, notice_offset(to), (before & ~without) | bits);
+  return platform::change_header_bits(fd, notice_offset(to), bits, without);
 }
 
 void wake(int fd, Role role) noexcept {
@@ -163,12 +160,12 @@ Result<SegmentLook> Segments::look(const std::string& name) const {
   return look;
 }
 
-Result<MadeSegment> Segments::make(const ChannelSpec& spec) const {
-  auto made = create(spec, 1);
-  return made.error() == Error::channel_exists ? take(spec) : std::move(made);
+Result<MadeSegment> Segments::make(const ChannelSpec& spec, bool leased_once) const {
+  auto made = create(spec, 1, leased_once);
+  return made.error() == Error::channel_exists ? take(spec, leased_once) : std::move(made);
 }
 
-Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t generation) const {
+Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t generation, bool leased_once) const {
   auto file = create_segment_file(spec.name, initial_mode(spec.permissions.mode));
   if (!file) return file.failure();
   ZIPC_TEST_POINT("make.after-file");
@@ -176,7 +173,8 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t gene
                         .generation = generation,
                         .broker_id = broker_id_,
                         .linger_ms = linger_to_header(spec.linger),
-                        .owner_uid = spec.permissions.owner};
+                        .owner_uid = spec.permissions.owner,
+                        .leased_once = leased_once};
   if (auto ready = set_up(*file, spec.params, creator); !ready) {
     const auto left = look(spec.name);
     if (left && left->id == file->id && left->size == 0) static_cast<void>(remove_segment_file(spec.name));
@@ -190,7 +188,7 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t gene
   return MadeSegment{.backing = {.id = made->id, .ours = made->ours}, .permissions = spec.permissions};
 }
 
-Result<MadeSegment> Segments::take(const ChannelSpec& spec) const {
+Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) const {
   const auto found = look(spec.name);
   if (!found) return found.failure();
   if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != geteuid()) {
@@ -205,7 +203,7 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec) const {
     if (found->owner != geteuid() || is_open_elsewhere(*found)) return finish(spec, *found);
     // Nor will it, and nobody has used it: maybe an earlier broker, that was killed.
     if (auto removed = discard(spec.name, found->id, geteuid()); !removed) return removed.failure();
-    return create(spec, 1);
+    return create(spec, 1, leased_once);
   }
   if (!found->info && !is_of_existing_peer(*found, spec.params)) {
     return not_usable(spec.name, "is not one for " + to_string(spec.params));
@@ -247,9 +245,8 @@ bool Segments::expect(const LeasedSegment& leased, Role role) {
 
 void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& look) const {
   if (!look.ours) return;
-  const auto origin = static_cast<std::uint32_t>(look.info->creator.origin) | kOriginLeasedOnce |
-                      (look.info->existing_peer_seen ? kOriginExistingPeer : 0);
-  if (!platform::write_header_word(leased.fd.get(), offsetof(SegmentHeader, origin), origin)) {
+  const std::uint32_t origin = kOriginLeasedOnce | (look.info->existing_peer_seen ? kOriginExistingPeer : 0);
+  if (!platform::change_header_bits(leased.fd.get(), offsetof(SegmentHeader, origin), origin, 0)) {
     log::debug("cannot note the first use of a segment in its header");
   }
 }
@@ -305,6 +302,9 @@ void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
   }
   if (fchmod(fd->get(), static_cast<mode_t>(mode)) != 0)
     log::debug("cannot set the mode of " + spec.name + ": " + std::strerror(errno));
+  if (!platform::change_header_bits(fd->get(), offsetof(SegmentHeader, origin), kOriginFinished, 0)) {
+    log::debug("cannot write to the header of " + spec.name);
+  }
 }
 
 void Segments::tell_of_departure(const std::string& name, const SegmentId& id, Role gone, std::uint32_t notice) const {

@@ -59,11 +59,12 @@ class Segments {
   /// Makes the segment of `spec`, or finds one that fits: ours, or one that its clients have made without a broker.
   /// Such a one must belong to the channel's owner, to root or to us, for its owner can do anything to it.
   /// Error::params_mismatch, foreign_segment, out_of_memory, busy (others are setting it up), system.
-  [[nodiscard]] Result<MadeSegment> make(const ChannelSpec& spec) const;
+  /// `leased_once`: linger applies to it although no lease is noted yet.
+  [[nodiscard]] Result<MadeSegment> make(const ChannelSpec& spec, bool leased_once = false) const;
 
   /// Makes the segment that a channel is to have next, of that generation. Error::channel_exists, out_of_memory, system.
   [[nodiscard]] Result<MadeSegment> make_next(const ChannelSpec& spec, std::uint32_t generation) const {
-    return create(spec, generation);
+    return create(spec, generation, false);
   }
 
   /// Opens the segment that `id` says for one more description of it. Error::channel_not_found when the file has gone
@@ -107,17 +108,16 @@ class Segments {
   [[nodiscard]] std::vector<std::string> ours() const;
 
  private:
-  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, std::uint32_t generation) const;
+  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, std::uint32_t generation, bool leased_once) const;
   /// A file that is there already.
-  [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec) const;
+  [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec, bool leased_once) const;
   /// One that its maker has not finished, and may be about to.
   [[nodiscard]] Result<MadeSegment> finish(const ChannelSpec& spec, const SegmentLook& found) const;
 
   std::uint32_t broker_id_;
 };
 
-/// Sets `bits` of the notice to the holder of `to`, and clears those of `without`. Not at once: only the broker sets any
-/// while it does this, and a bit that its reader takes back meanwhile is told twice.
+/// Sets `bits` of the notice to the holder of `to`, then clears those of `without`.
 bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without = 0) noexcept;
 /// Wakes the holder of `role` if it sleeps, to look at its notice.
 void wake(int fd, Role role) noexcept;
@@ -156,6 +156,9 @@ namespace platform {
 [[nodiscard]] bool write_at(int fd, std::uint64_t offset, const void* bytes, std::size_t size) noexcept;
 /// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
 [[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
+/// Sets bits of a 32-bit field that others may write at the same time, the highest first, then clears bits likewise. Each bit
+/// is changed atomically; who sleeps on the field may wake.
+[[nodiscard]] bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept;
 /// Allocates the first `size` bytes of a file. `fd` is open for writing.
 [[nodiscard]] bool allocate(int fd, std::uint64_t size) noexcept;
 /// The valid channel names among the shared memory files; none where they cannot be listed.

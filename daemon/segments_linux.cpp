@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,6 +53,22 @@ bool copy_header(int fd, void* bytes, std::size_t size) noexcept { return read_a
 
 bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept {
   return write_at(fd, offset, &value, sizeof value);
+}
+
+bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
+  // By the kernel: it does it at once, and where a client has cut the file short it answers EFAULT, not with SIGBUS.
+  const auto mapping = Mapping::map(fd, sizeof(SegmentHeader));
+  if (!mapping) return false;
+  const std::byte* word = static_cast<const std::byte*>(mapping->address()) + offset;
+  const auto change = [&](unsigned operation, std::uint32_t bits) {
+    for (unsigned bit = 32; bit-- > 0;) {
+      if ((bits >> bit & 1) == 0) continue;
+      const unsigned encoded = (FUTEX_OP_OPARG_SHIFT | operation) << 28 | bit << 12;
+      if (syscall(SYS_futex, word, FUTEX_WAKE_OP, 0, 0, word, encoded) < 0) return false;
+    }
+    return true;
+  };
+  return change(FUTEX_OP_OR, set) && change(FUTEX_OP_ANDN, clear);
 }
 
 Result<void> exchange(const std::string& one, const std::string& other) {

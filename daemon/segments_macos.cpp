@@ -2,6 +2,7 @@
 // mapping one is safe. Compiled, never run.
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "daemon/segments.h"
@@ -20,6 +21,16 @@ bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept
   void* memory = mmap(nullptr, sizeof(SegmentHeader), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return false;
   std::memcpy(static_cast<std::byte*>(memory) + offset, &value, sizeof value);
+  munmap(memory, sizeof(SegmentHeader));
+  return true;
+}
+
+bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
+  void* memory = mmap(nullptr, sizeof(SegmentHeader), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) return false;
+  auto& word = *reinterpret_cast<std::atomic<std::uint32_t>*>(static_cast<std::byte*>(memory) + offset);
+  word.fetch_or(set);
+  word.fetch_and(~clear);
   munmap(memory, sizeof(SegmentHeader));
   return true;
 }

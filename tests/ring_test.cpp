@@ -319,6 +319,7 @@ TEST(RingCounters, AreMendedForTheSuccessorOfWhoWasKilledBetweenCountingAndPubli
       queue.ring().repair_counters(role);
       EXPECT_EQ(counter.load(), 5u) << "what is right stays";
       counter.store(6);
+      EXPECT_EQ(role == Role::sender ? queue.ring().stats().sent : queue.ring().stats().received, 5u) << "who looks first";
       queue.ring().repair_counters(role);
       EXPECT_EQ(counter.load(), 5u);
     }

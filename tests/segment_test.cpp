@@ -64,7 +64,7 @@ TEST_F(SegmentTest, SaysItsSizesAndMakerToWhoOpensIt) {
   EXPECT_EQ(info->creator.broker_id, 77u);
   EXPECT_EQ(info->creator.linger_ms, 5000u);
   EXPECT_EQ(info->creator.owner_uid, 1000u);
-  EXPECT_FALSE(info->leased_once);
+  EXPECT_FALSE(info->creator.leased_once);
   EXPECT_FALSE(info->existing_peer_seen);
 }
 

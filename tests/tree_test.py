@@ -17,7 +17,7 @@ FORBIDDEN = {
 # The only files that may include a header.
 ONLY = {
     "yaml-cpp/": r"config/document\.cpp",
-    "linux/futex.h": r"common/waiting_futex\.cpp",
+    "linux/futex.h": r"(common/waiting_futex|daemon/segments_linux)\.cpp",
     "sys/inotify.h": r"daemon/liveness_inotify\.cpp",
     "spdlog/": r"daemon/log\.cpp",
     "curses.h": r"client/ctl/screen\.cpp",
