@@ -73,8 +73,10 @@ class Side {
 
   /// Sometimes not at all, sometimes for about as long as the peer takes to fall asleep.
   void dawdle() {
-    if (random_() % 4 == 0) return;
-    for (auto left = random_() % 3000; left > 0; --left) spin_pause();
+    const auto kind = random_() % 4;
+    if (kind == 0) return;
+    auto left = kind == 1 ? random_() % 3000 : static_cast<unsigned>(spin_limit()) + random_() % 400;
+    for (; left > 0; --left) spin_pause();
   }
   [[nodiscard]] int long_waits() const { return long_waits_; }
 
