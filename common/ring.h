@@ -315,6 +315,9 @@ class Ring {
     const std::uint32_t next = after(tail);
     if (header_->cached_head.load(std::memory_order_relaxed) == next || !is_zipc(header_->receiver_features)) {
       const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
+      // A slot that was freed too late for the broker to see may not be used either: with it the queue would hold more than
+      // it can, by the indices that the broker has seen. Who sees the room sees the notice, too [moving].
+      if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
       if (head == next) return {.error = take_departure(header_->notice_to_sender, Error::full)};
