@@ -1,0 +1,168 @@
+// zipc_bench: measures, and prints JSON. tests/bench/run is how to call it, tests/bench/report makes tables of what it prints.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <regex>
+
+#include "plan.h"
+#include "runner.h"
+
+namespace zipc::bench {
+namespace {
+
+constexpr const char* kHelp =
+    "usage: zipc_bench [--quick] [--smoke] [--rounds N] [--only REGEX] [--list]\n"
+    "  --quick       the sizes 64 B and 1 KiB, one queue size\n"
+    "  --smoke       one very short round of --quick, to see that all of it works: its numbers mean nothing\n"
+    "  --rounds N    how often to measure everything (default 9, with --quick 5)\n"
+    "  --only REGEX  only what matches: 'workload contestant size queue wait place', see --list\n"
+    "  --list        print what would be measured and do nothing\n"
+    "Measures every contestant in turn, N times, and prints JSON. Progress goes to standard error.\n";
+
+struct Options {
+  bool quick = false, smoke = false, list = false;
+  int rounds = 0;
+  std::string only;
+};
+
+std::optional<Options> parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (argument == "--quick") options.quick = true;
+    else if (argument == "--smoke") options.quick = options.smoke = true;
+    else if (argument == "--list") options.list = true;
+    else if (argument == "--rounds" && value != nullptr) options.rounds = std::atoi(argv[++i]);
+    else if (argument == "--only" && value != nullptr) options.only = argv[++i];
+    else return {};
+  }
+  if (options.rounds <= 0) options.rounds = options.smoke ? 1 : options.quick ? 5 : 9;
+  return options;
+}
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + '"';
+}
+
+/// The fields that say what was measured.
+std::string json_of(const Case& c) {
+  return "\"workload\": " + quoted(name_of(c.workload)) + ", \"contestant\": " + quoted(c.contestant) +
+         ", \"size\": " + std::to_string(c.size) + ", \"queue\": " + std::to_string(c.queue) + ", \"wait\": " +
+         quoted(name_of(c.wait)) + ", \"place\": " + quoted(name_of(c.place)) + ", \"rate\": " + std::to_string(c.rate);
+}
+
+std::string json_of(const Outcome& outcome) {
+  char number[32];
+  std::string result;
+  for (std::size_t i = 0; i < std::size(outcome.values); ++i) {
+    if (std::isnan(outcome.values[i])) continue;
+    std::snprintf(number, sizeof number, "%.6g", outcome.values[i]);
+    result += std::string(", \"") + kValueNames[i] + "\": " + number;
+  }
+  if (outcome.quantiles_ns.empty()) return result;
+  result += ", \"quantiles_ns\": [";
+  for (const double ns : outcome.quantiles_ns) {
+    std::snprintf(number, sizeof number, "%.0f,", ns);
+    result += number;
+  }
+  result.back() = ']';
+  return result;
+}
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+void print_machine(const std::vector<int>& cores) {
+  utsname system{};
+  uname(&system);
+  std::printf("{\"machine\": {\"processor\": %s, \"processors\": %ld, \"cores\": [%d, %d], \"system\": %s, \"compiler\": %s},\n",
+              quoted(processor()).c_str(), sysconf(_SC_NPROCESSORS_ONLN), cores[0], cores[1],
+              quoted(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), quoted(__VERSION__).c_str());
+}
+
+/// Measures everything once for each round. Absent is who cannot take part, or failed: it is asked no more.
+void measure_all(const std::vector<Entrant>& entrants, const Options& options, const std::vector<int>& cores) {
+  std::map<std::string, std::string> absent;  // JSON of the case -> why
+  std::size_t done = 0;
+  const std::size_t all = entrants.size() * static_cast<std::size_t>(options.rounds);
+  const std::uint64_t start = now_ns();
+  const char* comma = "";
+  std::printf("\"samples\": [\n");
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const auto& [contestant, c] : entrants) {
+      ++done;
+      const double elapsed_s = static_cast<double>(now_ns() - start) / 1e9;
+      std::fprintf(stderr, "\r%zu of %zu, %.0f s left: %s          \033[K", done, all,
+                   elapsed_s / static_cast<double>(done) * static_cast<double>(all - done), text_of(c).c_str());
+      const std::string what = json_of(c);
+      if (absent.contains(what)) continue;
+      std::string why = contestant->absent(c);
+      if (why.empty()) {
+        const Outcome outcome = run(*contestant, c, cores);
+        why = outcome.error;
+        if (why.empty()) {
+          std::printf("%s {\"round\": %d, %s%s}", comma, round, what.c_str(), json_of(outcome).c_str());
+          std::fflush(stdout);
+          comma = ",\n";
+        }
+      }
+      if (!why.empty()) absent[what] = why;
+    }
+  }
+  std::fprintf(stderr, "\r\033[K");
+  std::printf("],\n\"absent\": [\n");
+  comma = "";
+  for (const auto& [what, why] : absent) {
+    std::printf("%s {%s, \"why\": %s}", comma, what.c_str(), quoted(why).c_str());
+    comma = ",\n";
+  }
+  std::printf("]}\n");
+}
+
+int main(int argc, char** argv) {
+  const auto options = parse(argc, argv);
+  if (!options) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  const auto cores = two_cores();
+  if (cores.empty()) {
+    std::fputs("zipc_bench: it takes two cores\n", stderr);
+    return 1;
+  }
+  Contestants contestants;
+  add_all(contestants);
+  auto entrants = plan(contestants, {.quick = options->quick, .smoke = options->smoke});
+  if (!options->only.empty()) {
+    const std::regex only(options->only);
+    std::erase_if(entrants, [&](const Entrant& entrant) { return !std::regex_search(text_of(entrant.c), only); });
+  }
+  if (options->list) {
+    for (const auto& entrant : entrants) std::puts(text_of(entrant.c).c_str());
+    return 0;
+  }
+  print_machine(cores);
+  measure_all(entrants, *options, cores);
+  return 0;
+}
+
+}  // namespace
+}  // namespace zipc::bench
+
+int main(int argc, char** argv) { return zipc::bench::main(argc, argv); }
