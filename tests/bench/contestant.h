@@ -61,5 +61,10 @@ using Contestants = std::vector<std::unique_ptr<Contestant>>;
 void add_limits(Contestants&);
 void add_zipc(Contestants&);
 void add_boost_lockfree(Contestants&);
+void add_boost_message_queue(Contestants&);
+void add_kernel(Contestants&);
+void add_iceoryx(Contestants&);
+void add_zeromq(Contestants&);
+void add_nng(Contestants&);
 
 }  // namespace zipc::bench

@@ -18,6 +18,8 @@ struct Block {
 
 const std::vector<std::size_t> kAllSizes = {8, 64, 256, 1024, 65536, 1048576};
 
+constexpr std::size_t kLargestQueue = std::size_t{128} << 20;  // bytes; beyond, the memory is what is measured
+
 std::vector<Block> blocks(bool quick) {
   if (quick) {
     return {
@@ -48,6 +50,19 @@ std::uint64_t budget_ns(const Block& block, Extent extent) {
   return extent.quick ? 40'000'000 : 60'000'000;
 }
 
+/// Whose library was not found.
+class Missing final : public Contestant {
+ public:
+  Missing(std::string name, std::string why) : name_(std::move(name)), why_(std::move(why)) {}
+  [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] bool handles(const Case&) const override { return true; }
+  [[nodiscard]] std::string absent(const Case&) const override { return why_; }
+  [[nodiscard]] std::unique_ptr<Measurement> prepare(const Case&) const override { return nullptr; }
+
+ private:
+  std::string name_, why_;
+};
+
 }  // namespace
 
 std::vector<Entrant> plan(const Contestants& contestants, Extent extent) {
@@ -56,6 +71,7 @@ std::vector<Entrant> plan(const Contestants& contestants, Extent extent) {
     for (const auto place : block.places) {
       for (const auto size : block.sizes) {
         for (const auto queue : block.queues) {
+          if (size * queue > kLargestQueue) continue;
           for (const auto rate : block.rates) {
             for (const auto& contestant : contestants) {
               const Case c{.workload = block.workload, .contestant = contestant->name(), .size = size, .queue = queue,
@@ -74,6 +90,23 @@ void add_all(Contestants& contestants) {
   add_limits(contestants);
   add_zipc(contestants);
   add_boost_lockfree(contestants);
+  add_boost_message_queue(contestants);
+#ifdef BENCH_HAS_ICEORYX
+  add_iceoryx(contestants);
+#else
+  contestants.push_back(std::make_unique<Missing>("iceoryx", "libiceoryx-posh-dev was not there when this was built"));
+#endif
+#ifdef BENCH_HAS_ZEROMQ
+  add_zeromq(contestants);
+#else
+  contestants.push_back(std::make_unique<Missing>("ZeroMQ", "libzmq3-dev was not there when this was built"));
+#endif
+#ifdef BENCH_HAS_NNG
+  add_nng(contestants);
+#else
+  contestants.push_back(std::make_unique<Missing>("nng", "libnng-dev was not there when this was built"));
+#endif
+  add_kernel(contestants);
 }
 
 const char* name_of(Workload workload) {

@@ -1,8 +1,12 @@
 // zipc through libzipc.so: both APIs, copied in and in place, with and without a broker.
 #include <zipc/zipc.hpp>
 
-#include <cstdlib>
+#include <sys/mman.h>
 
+#include <cstdlib>
+#include <fstream>
+
+#include "service.h"
 #include "workloads.h"
 
 namespace zipc::bench {
@@ -13,6 +17,7 @@ constexpr std::uint16_t kTimeoutMs = 10'000;
 /// How the calls of one API are made. Each send and receive is one attempt that fails when the queue is full or empty.
 struct CApiCopied {
   static constexpr const char* kName = "zipc C, copied in";
+  static constexpr const char* kNameBrokered = "zipc C, copied in, zipcd";
   template <std::size_t Size, Wait wait>
   static void send(zipc::Sender& sender, std::uint64_t number) {
     Message<Size> message;
@@ -39,6 +44,7 @@ struct CApiCopied {
 
 struct CApiInPlace {
   static constexpr const char* kName = "zipc C, in place";
+  static constexpr const char* kNameBrokered = "zipc C, in place, zipcd";
   template <std::size_t Size, Wait wait>
   static void send(zipc::Sender& sender, std::uint64_t number) {
     std::uint8_t* slot = nullptr;
@@ -66,6 +72,7 @@ struct CApiInPlace {
 
 struct CppInPlace {
   static constexpr const char* kName = "zipc C++, in place";
+  static constexpr const char* kNameBrokered = "zipc C++, in place, zipcd";
   template <std::size_t Size, Wait wait>
   static void send(zipc::Sender& sender, std::uint64_t number) {
     for (;;) {
@@ -94,18 +101,34 @@ struct CppInPlace {
   }
 };
 
-template <typename Api>
-struct Direct {
-  static constexpr const char* kName = Api::kName;
+std::string zipcd_socket() { return Service::folder() + "/zipcd.sock"; }
+
+std::string start_zipcd() {
+#ifdef ZIPCD
+  static Service zipcd(ZIPCD);
+  const std::string config = Service::folder() + "/zipcd.yaml";
+  std::ofstream(config) << "dynamic: {linger: 0s}\nlimits: {total_size: 2GiB, channel_size: 1GiB}\n";
+  return zipcd.start({"--config", config, "--socket", zipcd_socket()}, "listening");
+#else
+  return "zipcd was not built";
+#endif
+}
+
+template <typename Api, bool brokered>
+struct Zipc {
+  static constexpr const char* kName = brokered ? Api::kNameBrokered : Api::kName;
   static constexpr bool kBlocks = true;
-  static std::string absent(const Case&) { return {}; }
+  static std::string absent(const Case&) { return brokered ? start_zipcd() : ""; }
 
   template <std::size_t Size>
   struct Channel {
     Channel(const Case& c, int) : params{.queue_size = static_cast<std::uint32_t>(c.queue), .message_size = Size} {
-      setenv("ZIPC_BROKER", "off", 1);
+      setenv("ZIPC_BROKER", brokered ? "require" : "off", 1);
+      if (brokered) setenv("ZIPC_SOCKET", zipcd_socket().c_str(), 1);
     }
-    ~Channel() { zipc_unlink(name.c_str()); }
+    ~Channel() {  // zipcd removes its own
+      if (!brokered) shm_unlink(name.c_str());
+    }
     std::string name = '/' + unique_name();
     Params params;
   };
@@ -138,9 +161,11 @@ struct Direct {
 }  // namespace
 
 void add_zipc(Contestants& all) {
-  add<Direct<CApiCopied>>(all);
-  add<Direct<CApiInPlace>>(all);
-  add<Direct<CppInPlace>>(all);
+  add<Zipc<CApiCopied, false>>(all);
+  add<Zipc<CApiInPlace, false>>(all);
+  add<Zipc<CppInPlace, false>>(all);
+  add<Zipc<CApiCopied, true>>(all);
+  add<Zipc<CppInPlace, true>>(all);
 }
 
 }  // namespace zipc::bench
