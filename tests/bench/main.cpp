@@ -4,11 +4,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <regex>
 
+#include "control.h"
 #include "plan.h"
 #include "runner.h"
 
@@ -46,7 +48,7 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
@@ -55,11 +57,24 @@ std::string quoted(std::string_view text) {
   return result + '"';
 }
 
+/// What killed sides and libraries that do not clean up have left under this run's names.
+void remove_leftovers() {
+  const std::string prefix = "zb." + std::to_string(getpid()) + ".";
+  for (const char* folder : {"/dev/shm", "/tmp"}) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+    }
+    for (const auto& path : found) std::filesystem::remove(path, error);
+  }
+}
+
 /// The fields that say what was measured.
 std::string json_of(const Case& c) {
-  return "\"workload\": " + quoted(name_of(c.workload)) + ", \"contestant\": " + quoted(c.contestant) +
+  return "\"workload\": " + json_text(name_of(c.workload)) + ", \"contestant\": " + json_text(c.contestant) +
          ", \"size\": " + std::to_string(c.size) + ", \"queue\": " + std::to_string(c.queue) + ", \"wait\": " +
-         quoted(name_of(c.wait)) + ", \"place\": " + quoted(name_of(c.place)) + ", \"rate\": " + std::to_string(c.rate);
+         json_text(name_of(c.wait)) + ", \"place\": " + json_text(name_of(c.place)) + ", \"rate\": " + std::to_string(c.rate);
 }
 
 std::string json_of(const Outcome& outcome) {
@@ -92,13 +107,29 @@ void print_machine(const std::vector<int>& cores) {
   utsname system{};
   uname(&system);
   std::printf("{\"machine\": {\"processor\": %s, \"processors\": %ld, \"cores\": [%d, %d], \"system\": %s, \"compiler\": %s},\n",
-              quoted(processor()).c_str(), sysconf(_SC_NPROCESSORS_ONLN), cores[0], cores[1],
-              quoted(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), quoted(__VERSION__).c_str());
+              json_text(processor()).c_str(), sysconf(_SC_NPROCESSORS_ONLN), cores[0], cores[1],
+              json_text(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), json_text(__VERSION__).c_str());
+}
+
+void print_control_plane(bool smoke, std::map<std::string, std::string>& absent) {
+  std::fprintf(stderr, "control plane");
+  std::string why_not;
+  const char* comma = "";
+  std::printf("\"control\": [\n");
+  for (const auto& finding : measure_control_plane(smoke, why_not)) {
+    std::printf("%s {\"what\": %s, \"value\": %.6g, \"unit\": %s", comma, json_text(finding.what).c_str(), finding.value,
+                json_text(finding.unit).c_str());
+    if (!finding.bound.empty()) std::printf(", \"bound\": %s, \"met\": %s", json_text(finding.bound).c_str(), finding.met ? "true" : "false");
+    std::printf("}");
+    comma = ",\n";
+  }
+  std::printf("],\n");
+  if (!why_not.empty()) absent["\"workload\": \"control plane\", \"contestant\": \"zipcd\", \"size\": 0"] = why_not;
 }
 
 /// Measures everything once for each round. Absent is who cannot take part, or failed: it is asked no more.
-void measure_all(const std::vector<Entrant>& entrants, const Options& options, const std::vector<int>& cores) {
-  std::map<std::string, std::string> absent;  // JSON of the case -> why
+void measure_all(const std::vector<Entrant>& entrants, const Options& options, const std::vector<int>& cores,
+                 std::map<std::string, std::string>& absent) {
   std::size_t done = 0;
   const std::size_t all = entrants.size() * static_cast<std::size_t>(options.rounds);
   const std::uint64_t start = now_ns();
@@ -126,10 +157,14 @@ void measure_all(const std::vector<Entrant>& entrants, const Options& options, c
     }
   }
   std::fprintf(stderr, "\r\033[K");
-  std::printf("],\n\"absent\": [\n");
-  comma = "";
+  std::printf("],\n");
+}
+
+void print_absent(const std::map<std::string, std::string>& absent) {
+  std::printf("\"absent\": [\n");
+  const char* comma = "";
   for (const auto& [what, why] : absent) {
-    std::printf("%s {%s, \"why\": %s}", comma, what.c_str(), quoted(why).c_str());
+    std::printf("%s {%s, \"why\": %s}", comma, what.c_str(), json_text(why).c_str());
     comma = ",\n";
   }
   std::printf("]}\n");
@@ -158,7 +193,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   print_machine(cores);
-  measure_all(entrants, *options, cores);
+  std::map<std::string, std::string> absent;  // JSON of the case -> why
+  measure_all(entrants, *options, cores, absent);
+  if (std::regex_search("control plane", std::regex(options->only))) print_control_plane(options->smoke, absent);
+  print_absent(absent);
+  remove_leftovers();
   return 0;
 }
 

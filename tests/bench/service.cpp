@@ -72,6 +72,14 @@ std::string Service::start(const std::vector<std::string>& arguments, const std:
   return why_ = program_ + " was not ready within ten seconds: " + output().substr(0, 200);
 }
 
+bool Service::await(const std::string& line) const {
+  for (int tries = 0; tries < 30'000; ++tries) {
+    if (output().find(line) != std::string::npos) return true;
+    usleep(1000);
+  }
+  return false;
+}
+
 void Service::stop() {
   if (pid_ <= 0 || getpid() != starter_) return;  // a forked copy
   kill(pid_, SIGTERM);

@@ -16,6 +16,8 @@ class Service {
 
   /// Starts it; returns when `ready_line` stands in its output. Why not, or empty. Asking again gives the same answer.
   std::string start(const std::vector<std::string>& arguments, const std::string& ready_line);
+  /// Waits until `line` stands in its output, half a minute at most; looks every millisecond.
+  [[nodiscard]] bool await(const std::string& line) const;
   void stop();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
