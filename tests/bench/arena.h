@@ -70,10 +70,7 @@ struct Arena {
       generation.value.store(seen + 1);
       return;
     }
-    int patience = 1000;
-    while (generation.value.load() == seen) {
-      if (--patience < 0) sched_yield();
-    }
+    spin_until([&] { return generation.value.load() != seen; });
   }
 };
 

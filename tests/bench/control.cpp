@@ -165,6 +165,7 @@ std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
     found.push_back({"zipcd's RSS" + with, rss_kib[which], "KiB"});
 
     if (channels == many) {
+      usleep(500'000);  // until what follows the start is done
       const double before = wakeups_of(zipcd.pid());
       const int seconds = smoke ? 1 : 10;
       sleep(static_cast<unsigned>(seconds));
@@ -190,7 +191,7 @@ std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
     end(zipcd, channels);
   }
   const double growth = times[1].acquire_ns / times[0].acquire_ns;
-  found.push_back({"the same with " + std::to_string(many) + " channels against " + std::to_string(few), growth, "x", "<= 1.2x", growth <= 1.2});
+  found.push_back({"taking a role with " + std::to_string(many) + " channels against " + std::to_string(few), growth, "x", "<= 1.2x", growth <= 1.2});
   const double each = (rss_kib[1] - rss_kib[0]) / (many - few);
   found.push_back({"zipcd's RSS for each further channel", each, "KiB", "<= 4 KiB", each <= 4});
   return found;

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "plan.h"
 #include "runner.h"
+#include "system_calls.h"
 
 namespace zipc::bench {
 namespace {
@@ -30,6 +31,8 @@ struct Options {
   bool quick = false, smoke = false, list = false;
   int rounds = 0;
   std::string only;
+  std::string exactly;  // the one case to measure, and
+  std::uint64_t count = 0;  // with how many messages: for system_calls.cpp
 };
 
 std::optional<Options> parse(int argc, char** argv) {
@@ -42,9 +45,11 @@ std::optional<Options> parse(int argc, char** argv) {
     else if (argument == "--list") options.list = true;
     else if (argument == "--rounds" && value != nullptr) options.rounds = std::atoi(argv[++i]);
     else if (argument == "--only" && value != nullptr) options.only = argv[++i];
+    else if (argument == "--exactly" && value != nullptr) options.exactly = argv[++i];
+    else if (argument == "--count" && value != nullptr) options.count = std::strtoull(argv[++i], nullptr, 10);
     else return {};
   }
-  if (options.rounds <= 0) options.rounds = options.smoke ? 1 : options.quick ? 5 : 9;
+  if (options.rounds <= 0) options.rounds = !options.exactly.empty() ? 1 : options.smoke ? 1 : options.quick ? 5 : 9;
   return options;
 }
 
@@ -160,6 +165,27 @@ void measure_all(const std::vector<Entrant>& entrants, const Options& options, c
   std::printf("],\n");
 }
 
+/// Of both sides while they are busy.
+void print_system_calls(const std::vector<Entrant>& entrants, std::map<std::string, std::string>& absent) {
+  std::printf("\"system_calls\": [\n");
+  const char* comma = "";
+  for (const auto& [contestant, c] : entrants) {
+    const bool wanted = c.workload == Workload::throughput && c.size == 64 && c.queue == 1024 && c.place == Place::processes;
+    if (!wanted || absent.contains(json_of(c)) || c.contestant.starts_with("limit")) continue;
+    std::fprintf(stderr, "\rsystem calls: %s          \033[K", c.contestant.c_str());
+    std::string why_not;
+    const auto each = system_calls_per_message(text_of(c), why_not);
+    if (!each) {
+      absent["\"workload\": \"system calls\", \"contestant\": " + json_text(c.contestant) + ", \"size\": 64"] = why_not;
+      continue;
+    }
+    std::printf("%s {%s, \"per_message\": %.3g}", comma, json_of(c).c_str(), *each);
+    comma = ",\n";
+  }
+  std::fprintf(stderr, "\r\033[K");
+  std::printf("],\n");
+}
+
 void print_absent(const std::map<std::string, std::string>& absent) {
   std::printf("\"absent\": [\n");
   const char* comma = "";
@@ -183,7 +209,10 @@ int main(int argc, char** argv) {
   }
   Contestants contestants;
   add_all(contestants);
+  const bool one = !options->exactly.empty();
   auto entrants = plan(contestants, {.quick = options->quick, .smoke = options->smoke});
+  if (one) std::erase_if(entrants, [&](const Entrant& entrant) { return text_of(entrant.c) != options->exactly; });
+  for (auto& entrant : entrants) entrant.c.count = options->count;
   if (!options->only.empty()) {
     const std::regex only(options->only);
     std::erase_if(entrants, [&](const Entrant& entrant) { return !std::regex_search(text_of(entrant.c), only); });
@@ -195,6 +224,8 @@ int main(int argc, char** argv) {
   print_machine(cores);
   std::map<std::string, std::string> absent;  // JSON of the case -> why
   measure_all(entrants, *options, cores, absent);
+  if (one) return absent.empty() ? 0 : 1;
+  if (!options->smoke) print_system_calls(entrants, absent);
   if (std::regex_search("control plane", std::regex(options->only))) print_control_plane(options->smoke, absent);
   print_absent(absent);
   remove_leftovers();

@@ -45,9 +45,13 @@ std::string Service::start(const std::vector<std::string>& arguments, const std:
   if (tried_) return why_;
   tried_ = true;
   starter_ = getpid();
+  unlink(output_.c_str());  // of one that ran before
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     const int out = open(output_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(out, 1);
     dup2(out, 2);
