@@ -22,7 +22,7 @@ constexpr const char* kHelp =
     "usage: zipc_bench [--quick] [--smoke] [--rounds N] [--only REGEX] [--list]\n"
     "  --quick       the sizes 64 B and 1 KiB, one queue size\n"
     "  --smoke       one very short round of --quick, to see that all of it works: its numbers mean nothing\n"
-    "  --rounds N    how often to measure everything (default 9, with --quick 5)\n"
+    "  --rounds N    how often to measure everything (default 9, with --quick 3)\n"
     "  --only REGEX  only what matches: 'workload contestant size queue wait place', see --list\n"
     "  --list        print what would be measured and do nothing\n"
     "Measures every contestant in turn, N times, and prints JSON. Progress goes to standard error.\n";
@@ -49,7 +49,7 @@ std::optional<Options> parse(int argc, char** argv) {
     else if (argument == "--count" && value != nullptr) options.count = std::strtoull(argv[++i], nullptr, 10);
     else return {};
   }
-  if (options.rounds <= 0) options.rounds = !options.exactly.empty() ? 1 : options.smoke ? 1 : options.quick ? 5 : 9;
+  if (options.rounds <= 0) options.rounds = !options.exactly.empty() ? 1 : options.smoke ? 1 : options.quick ? 3 : 9;
   return options;
 }
 
