@@ -1,0 +1,265 @@
+// What the machine itself can do. Each is as little code as it can be done with.
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "workloads.h"
+
+namespace zipc::bench {
+namespace {
+
+/// A shared page for what each limit needs.
+template <typename T>
+struct Shared {
+  Shared() : it(new (mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) T) {}
+  ~Shared() { munmap(static_cast<void*>(it), sizeof(T)); }
+  Shared(const Shared&) = delete;
+  T* it;
+};
+
+/// A number in a cache line. Only for round trips: nothing keeps the sender from overwriting it.
+struct RawLine {
+  static constexpr const char* kName = "limit: cache line";
+  static constexpr bool kBlocks = false;
+  static bool handles(const Case& c) { return c.workload == Workload::round_trip && c.wait == Wait::spin && c.size == 8; }
+  static std::string absent(const Case&) { return {}; }
+  template <std::size_t>
+  struct Channel : Shared<Line> {
+    Channel(const Case&, int) {}
+  };
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : line(*channel.it) {}
+    template <Wait>
+    void send(std::uint64_t number) {
+      line.value.store(number + 1, std::memory_order_release);
+    }
+    Line& line;
+  };
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>& channel) : line(*channel.it) {}
+    template <Wait>
+    void receive(std::uint64_t number) {
+      spin_until([&] { return line.value.load(std::memory_order_acquire) == number + 1; });
+    }
+    Line& line;
+  };
+};
+
+/// The same with a futex to sleep on: one wake-up and one sleep each way.
+struct RawFutex {
+  static constexpr const char* kName = "limit: futex";
+  static constexpr bool kBlocks = true;
+  static bool handles(const Case& c) {
+    return c.size == 8 && (c.workload == Workload::asleep || (c.workload == Workload::round_trip && c.wait == Wait::block));
+  }
+  static std::string absent(const Case&) { return {}; }
+  struct alignas(128) Word32 {
+    std::atomic<std::uint32_t> value{0};
+  };
+  template <std::size_t>
+  struct Channel : Shared<Word32> {
+    Channel(const Case&, int) {}
+  };
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : word(channel.it->value) {}
+    template <Wait>
+    void send(std::uint64_t number) {
+      word.store(static_cast<std::uint32_t>(number + 1));
+      syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    }
+    std::atomic<std::uint32_t>& word;
+  };
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>& channel) : word(channel.it->value) {}
+    template <Wait>
+    void receive(std::uint64_t number) {
+      const auto expected = static_cast<std::uint32_t>(number + 1);
+      for (std::uint32_t seen; (seen = word.load()) != expected;) syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
+    }
+    std::atomic<std::uint32_t>& word;
+  };
+};
+
+/// The least that sending can be: a call that copies 8 bytes and publishes them with one release store. It never looks
+/// whether there is room: only for send_alone, which leaves room.
+struct CopyAndStore {
+  static constexpr const char* kName = "limit: copy, store and call";
+  static constexpr bool kBlocks = false;
+  static bool handles(const Case& c) { return c.workload == Workload::send_alone && c.size == 8; }
+  static std::string absent(const Case&) { return {}; }
+  struct Ring {
+    Line tail;
+    Message<8> slots[16384];
+  };
+  template <std::size_t>
+  struct Channel : Shared<Ring> {
+    Channel(const Case&, int) {}
+  };
+  [[gnu::noipa]] static void store(Ring& ring, std::uint64_t index, const void* bytes, std::size_t size) {
+    std::memcpy(&ring.slots[index % std::size(ring.slots)], bytes, size);
+    ring.tail.value.store(index + 1, std::memory_order_release);
+  }
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : ring(*channel.it) {}
+    template <Wait>
+    void send(std::uint64_t number) {
+      Message<8> message;
+      fill<8>(&message, number);
+      store(ring, number, &message, sizeof message);
+    }
+    Ring& ring;
+  };
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>& channel) : ring(*channel.it) {}
+    template <Wait>
+    void receive(std::uint64_t number) {
+      spin_until([&] { return ring.tail.value.load(std::memory_order_acquire) > number; });
+      if (!check<8>(&ring.slots[number % std::size(ring.slots)], number)) give_up("wrong message");
+    }
+    Ring& ring;
+  };
+};
+
+/// A wake-up of nobody: what a system call costs a sender that has to make one.
+struct WakeNobody {
+  static constexpr const char* kName = "limit: futex wake, nobody asleep";
+  static constexpr bool kBlocks = false;
+  static bool handles(const Case& c) { return c.workload == Workload::send_alone && c.size == 8; }
+  static std::string absent(const Case&) { return {}; }
+  template <std::size_t>
+  struct Channel : Shared<std::uint32_t> {
+    Channel(const Case&, int) {}
+  };
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : word(channel.it) {}
+    template <Wait>
+    void send(std::uint64_t) {
+      syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    }
+    std::uint32_t* word;
+  };
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>&) {}
+    template <Wait>
+    void receive(std::uint64_t) {}
+  };
+};
+
+/// The timer that paces the others, without messages.
+struct TimerAlone {
+  static constexpr const char* kName = "limit: timer alone";
+  static constexpr bool kBlocks = true;
+  static bool handles(const Case& c) { return c.workload == Workload::paced; }
+  static std::string absent(const Case&) { return {}; }
+  template <std::size_t>
+  struct Channel {
+    Channel(const Case&, int) {}
+  };
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>&) {}
+    template <Wait>
+    void send(std::uint64_t) {}
+  };
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>&) {}
+    template <Wait>
+    void receive(std::uint64_t) {}
+  };
+};
+
+/// What memory can do: one core writes messages, the other reads what the first has written, each timed alone.
+enum class Bandwidth { read, write, copy };
+
+template <std::size_t Size>
+class Transfer final : public Measurement {
+ public:
+  Transfer(Bandwidth what, const Case& c) : what_(what), budget_ns_(c.budget_ns) {}
+
+  void run(int side) override {
+    const int timed = what_ == Bandwidth::read ? 1 : 0;
+    std::vector<std::uint64_t> times;
+    const std::uint64_t rounds = std::max<std::uint64_t>(budget_ns_ / 100'000, 20);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+      for (int turn = 0; turn < 2; ++turn) {
+        arena->meet();
+        if (turn != side) continue;
+        const std::uint64_t start = now_ns();
+        for (std::uint64_t i = 0; i < kMessages; ++i) transfer(side, round, i);
+        if (side == timed) times.push_back(now_ns() - start);
+      }
+    }
+    if (side == timed) {
+      std::sort(times.begin(), times.end());
+      (*arena)[Value::ns] = static_cast<double>(times[times.size() / 2]) / kMessages;
+      (*arena)[Value::mean_ns] = static_cast<double>(std::accumulate(times.begin(), times.end(), std::uint64_t{0})) /
+                                 static_cast<double>(times.size()) / kMessages;
+      (*arena)[Value::messages] = static_cast<double>(rounds * kMessages);
+    }
+    arena->meet();
+  }
+
+ private:
+  static constexpr std::size_t kMessages = std::max<std::size_t>(262144 / Size, 1);
+  struct Area {
+    Message<Size> messages[kMessages];
+    Message<Size> copies[kMessages];
+  };
+
+  void transfer(int side, std::uint64_t round, std::uint64_t i) {
+    if (what_ == Bandwidth::copy) {
+      if (side == 0) std::memcpy(&area_.it->copies[i], &area_.it->messages[i], Size);
+      asm volatile("" ::: "memory");
+    } else if (side == 0) {
+      fill<Size>(&area_.it->messages[i], round + i);
+    } else if (!check<Size>(&area_.it->messages[i], round + i)) {
+      give_up("wrong message");
+    }
+  }
+
+  Bandwidth what_;
+  std::uint64_t budget_ns_;
+  Shared<Area> area_;
+};
+
+class BandwidthLimit final : public Contestant {
+ public:
+  BandwidthLimit(Bandwidth what, std::string name) : what_(what), name_(std::move(name)) {}
+  [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] bool handles(const Case& c) const override { return c.workload == Workload::throughput && c.place == Place::processes; }
+  [[nodiscard]] std::string absent(const Case&) const override { return {}; }
+  [[nodiscard]] std::unique_ptr<Measurement> prepare(const Case& c) const override {
+    return with_size(c.size, [&](auto size) -> std::unique_ptr<Measurement> { return std::make_unique<Transfer<size()>>(what_, c); });
+  }
+
+ private:
+  Bandwidth what_;
+  std::string name_;
+};
+
+}  // namespace
+
+void add_limits(Contestants& all) {
+  add<RawLine>(all);
+  add<RawFutex>(all);
+  add<CopyAndStore>(all);
+  add<WakeNobody>(all);
+  add<TimerAlone>(all);
+  all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::read, "limit: cross-core read"));
+  all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::write, "limit: cross-core write"));
+  all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::copy, "limit: memcpy, one core"));
+}
+
+}  // namespace zipc::bench

@@ -1,0 +1,201 @@
+#include "control.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zipc.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "arena.h"
+#include "contestant.h"
+#include "service.h"
+
+namespace zipc::bench {
+namespace {
+
+/// A number from /proc/PID/status, e.g. of "VmRSS:".
+double status_of(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string word; file >> word;) {
+    double value = 0;
+    if (word == key && file >> value) return value;
+  }
+  return 0;
+}
+
+/// Sleeps of all threads so far: each ends with a wake-up.
+double wakeups_of(pid_t pid) {
+  double sum = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    sum += status_of(task.path().string() + "/status", "voluntary_ctxt_switches:");
+  }
+  return sum;
+}
+
+struct Times {
+  double acquire_ns, socket_ns, ratio;
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+/// Request and answer, 100 bytes each, over a socket to a process that does nothing else.
+class Echo {
+ public:
+  Echo() {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds_) != 0) return;
+    pid_ = fork();
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(fds_[0]);
+    char bytes[100];
+    while (true) {
+      const ssize_t n = read(fds_[1], bytes, sizeof bytes);
+      if (n <= 0 || write(fds_[1], bytes, static_cast<std::size_t>(n)) != n) _exit(0);
+    }
+  }
+  ~Echo() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    close(fds_[0]);
+    close(fds_[1]);
+  }
+  Echo(const Echo&) = delete;
+  void ask() {
+    char bytes[100] = {};
+    if (write(fds_[0], bytes, sizeof bytes) < 0 || read(fds_[0], bytes, sizeof bytes) < 0) std::perror("echo");
+  }
+
+ private:
+  int fds_[2] = {-1, -1};
+  pid_t pid_ = -1;
+};
+
+template <typename F>
+std::vector<double> times_of(int count, F f) {
+  std::vector<double> times;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t start = now_ns();
+    f(i);
+    times.push_back(static_cast<double>(now_ns() - start));
+  }
+  return times;
+}
+
+/// p50 of taking a role, which maps the channel, and giving it back; and of a raw round trip, in turns.
+void take_roles(const std::string& socket, int channels, int rounds, Times& result) {
+  setenv("ZIPC_SOCKET", socket.c_str(), 1);
+  setenv("ZIPC_BROKER", "require", 1);
+  Echo echo;
+  std::vector<double> acquire, raw, ratio;
+  for (int round = 0; round < rounds; ++round) {
+    const auto sockets = times_of(100, [&](int) { echo.ask(); });
+    const auto roles = times_of(100, [&](int i) {
+      const std::string name = "/zb.c" + std::to_string((round * 100 + i) % channels);
+      ZipcContext sender = zipc_open_sender(name.c_str());
+      if (sender.queue == nullptr) std::_Exit(1);
+      zipc_destroy(&sender);
+    });
+    raw.push_back(median(sockets));
+    acquire.push_back(median(roles));
+    ratio.push_back(acquire.back() / raw.back());
+  }
+  result = {median(acquire), median(raw), median(ratio)};
+}
+
+/// In a process of its own, so that this one never talks to a broker.
+bool take_roles_apart(const std::string& socket, int channels, int rounds, Times& result) {
+  auto* shared = static_cast<Times*>(mmap(nullptr, sizeof(Times), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const pid_t pid = fork();
+  if (pid == 0) {
+    take_roles(socket, channels, rounds, *shared);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  result = *shared;
+  munmap(shared, sizeof(Times));
+  return status == 0;
+}
+
+void write_config(const std::string& path, int channels) {
+  std::ofstream file(path);
+  file << "limits: {channels: " << channels + 16 << ", total_size: 4GiB}\nchannels:\n";
+  for (int i = 0; i < channels; ++i) file << "  - {name: /zb.c" << i << ", queue_size: 2, message_size: 8}\n";
+}
+
+/// Ends with the configuration's channels removed.
+void end(Service& zipcd, int channels) {
+  zipcd.stop();
+  for (int i = 0; i <= channels; ++i) shm_unlink(("/zb.c" + std::to_string(i)).c_str());
+}
+
+}  // namespace
+
+std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
+#ifndef ZIPCD
+  why_not = "zipcd was not built";
+  return {};
+#else
+  const int few = 10, many = smoke ? 100 : 10'000, rounds = smoke ? 2 : 20;
+  std::vector<Finding> found;
+  Times times[2];
+  double rss_kib[2];
+  for (const int channels : {few, many}) {
+    const int which = channels == few ? 0 : 1;
+    const std::string with = " with " + std::to_string(channels) + " channels";
+    const std::string config = Service::folder() + "/control.yaml", socket = Service::folder() + "/control.sock";
+    write_config(config, channels);
+    Service zipcd(ZIPCD);
+    const std::uint64_t start = now_ns();
+    why_not = zipcd.start({"--config", config, "--socket", socket}, "listening");
+    if (!why_not.empty()) return {};
+    found.push_back({"zipcd starts" + with, static_cast<double>(now_ns() - start), "ns"});
+    const std::string status = "/proc/" + std::to_string(zipcd.pid()) + "/status";
+    rss_kib[which] = status_of(status, "VmRSS:");
+    found.push_back({"zipcd's RSS" + with, rss_kib[which], "KiB"});
+
+    if (channels == many) {
+      usleep(500'000);  // until what follows the start is done
+      const double before = wakeups_of(zipcd.pid());
+      const int seconds = smoke ? 1 : 10;
+      sleep(static_cast<unsigned>(seconds));
+      const double wakeups = wakeups_of(zipcd.pid()) - before;
+      found.push_back({"zipcd's wake-ups in " + std::to_string(seconds) + " s, idle" + with, wakeups, "", "0", wakeups == 0});
+    }
+    if (!take_roles_apart(socket, channels, rounds, times[which])) {
+      why_not = "a role could not be taken";
+      end(zipcd, channels);
+      return {};
+    }
+    found.push_back({"a raw round trip over a Unix socket", times[which].socket_ns, "ns"});
+    found.push_back({"take a role, map, give it back," + with, times[which].acquire_ns, "ns"});
+    found.push_back({"that against the raw round trip" + with, times[which].ratio, "x", "<= 6x", times[which].ratio <= 6});
+    found.push_back({"roles a second, taken and given back," + with, 1e9 / times[which].acquire_ns, ""});
+
+    write_config(config, channels + 1);
+    const std::uint64_t reload = now_ns();
+    kill(zipcd.pid(), SIGHUP);
+    if (zipcd.await("configuration reloaded")) {
+      found.push_back({"reload that adds one channel," + with, static_cast<double>(now_ns() - reload), "ns"});
+    }
+    end(zipcd, channels);
+  }
+  const double growth = times[1].acquire_ns / times[0].acquire_ns;
+  found.push_back({"taking a role with " + std::to_string(many) + " channels against " + std::to_string(few), growth, "x", "<= 1.2x", growth <= 1.2});
+  const double each = (rss_kib[1] - rss_kib[0]) / (many - few);
+  found.push_back({"zipcd's RSS for each further channel", each, "KiB", "<= 4 KiB", each <= 4});
+  return found;
+#endif
+}
+
+}  // namespace zipc::bench

@@ -1,0 +1,238 @@
+// zipc_bench: measures, and prints JSON. tests/bench/run is how to call it, tests/bench/report makes tables of what it prints.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <regex>
+
+#include "control.h"
+#include "plan.h"
+#include "runner.h"
+#include "system_calls.h"
+
+namespace zipc::bench {
+namespace {
+
+constexpr const char* kHelp =
+    "usage: zipc_bench [--quick] [--smoke] [--rounds N] [--only REGEX] [--list]\n"
+    "  --quick       the sizes 64 B and 1 KiB, one queue size\n"
+    "  --smoke       one very short round of --quick, to see that all of it works: its numbers mean nothing\n"
+    "  --rounds N    how often to measure everything (default 9, with --quick 3)\n"
+    "  --only REGEX  only what matches: 'workload contestant size queue wait place', see --list\n"
+    "  --list        print what would be measured and do nothing\n"
+    "Measures every contestant in turn, N times, and prints JSON. Progress goes to standard error.\n";
+
+struct Options {
+  bool quick = false, smoke = false, list = false;
+  int rounds = 0;
+  std::string only;
+  std::string exactly;  // the one case to measure, and
+  std::uint64_t count = 0;  // with how many messages: for system_calls.cpp
+};
+
+std::optional<Options> parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (argument == "--quick") options.quick = true;
+    else if (argument == "--smoke") options.quick = options.smoke = true;
+    else if (argument == "--list") options.list = true;
+    else if (argument == "--rounds" && value != nullptr) options.rounds = std::atoi(argv[++i]);
+    else if (argument == "--only" && value != nullptr) options.only = argv[++i];
+    else if (argument == "--exactly" && value != nullptr) options.exactly = argv[++i];
+    else if (argument == "--count" && value != nullptr) options.count = std::strtoull(argv[++i], nullptr, 10);
+    else return {};
+  }
+  if (options.rounds <= 0) options.rounds = !options.exactly.empty() ? 1 : options.smoke ? 1 : options.quick ? 3 : 9;
+  return options;
+}
+
+std::string json_text(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + '"';
+}
+
+/// What killed sides and libraries that do not clean up have left under this run's names.
+void remove_leftovers() {
+  const std::string prefix = "zb." + std::to_string(getpid()) + ".";
+  for (const char* folder : {"/dev/shm", "/tmp"}) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+    }
+    for (const auto& path : found) std::filesystem::remove(path, error);
+  }
+}
+
+/// The fields that say what was measured.
+std::string json_of(const Case& c) {
+  return "\"workload\": " + json_text(name_of(c.workload)) + ", \"contestant\": " + json_text(c.contestant) +
+         ", \"size\": " + std::to_string(c.size) + ", \"queue\": " + std::to_string(c.queue) + ", \"wait\": " +
+         json_text(name_of(c.wait)) + ", \"place\": " + json_text(name_of(c.place)) + ", \"rate\": " + std::to_string(c.rate);
+}
+
+std::string json_of(const Outcome& outcome) {
+  char number[32];
+  std::string result;
+  for (std::size_t i = 0; i < std::size(outcome.values); ++i) {
+    if (std::isnan(outcome.values[i])) continue;
+    std::snprintf(number, sizeof number, "%.6g", outcome.values[i]);
+    result += std::string(", \"") + kValueNames[i] + "\": " + number;
+  }
+  if (outcome.quantiles_ns.empty()) return result;
+  result += ", \"quantiles_ns\": [";
+  for (const double ns : outcome.quantiles_ns) {
+    std::snprintf(number, sizeof number, "%.0f,", ns);
+    result += number;
+  }
+  result.back() = ']';
+  return result;
+}
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+void print_machine(const std::vector<int>& cores) {
+  utsname system{};
+  uname(&system);
+  std::printf("{\"machine\": {\"processor\": %s, \"processors\": %ld, \"cores\": [%d, %d], \"system\": %s, \"compiler\": %s},\n",
+              json_text(processor()).c_str(), sysconf(_SC_NPROCESSORS_ONLN), cores[0], cores[1],
+              json_text(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), json_text(__VERSION__).c_str());
+}
+
+void print_control_plane(bool smoke, std::map<std::string, std::string>& absent) {
+  std::fprintf(stderr, "control plane");
+  std::string why_not;
+  const char* comma = "";
+  std::printf("\"control\": [\n");
+  for (const auto& finding : measure_control_plane(smoke, why_not)) {
+    std::printf("%s {\"what\": %s, \"value\": %.6g, \"unit\": %s", comma, json_text(finding.what).c_str(), finding.value,
+                json_text(finding.unit).c_str());
+    if (!finding.bound.empty()) std::printf(", \"bound\": %s, \"met\": %s", json_text(finding.bound).c_str(), finding.met ? "true" : "false");
+    std::printf("}");
+    comma = ",\n";
+  }
+  std::printf("],\n");
+  if (!why_not.empty()) absent["\"workload\": \"control plane\", \"contestant\": \"zipcd\", \"size\": 0"] = why_not;
+}
+
+/// Measures everything once for each round. Absent is who cannot take part, or failed: it is asked no more.
+void measure_all(const std::vector<Entrant>& entrants, const Options& options, const std::vector<int>& cores,
+                 std::map<std::string, std::string>& absent) {
+  std::size_t done = 0;
+  const std::size_t all = entrants.size() * static_cast<std::size_t>(options.rounds);
+  const std::uint64_t start = now_ns();
+  const char* comma = "";
+  std::printf("\"samples\": [\n");
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const auto& [contestant, c] : entrants) {
+      ++done;
+      const double elapsed_s = static_cast<double>(now_ns() - start) / 1e9;
+      std::fprintf(stderr, "\r%zu of %zu, %.0f s left: %s          \033[K", done, all,
+                   elapsed_s / static_cast<double>(done) * static_cast<double>(all - done), text_of(c).c_str());
+      const std::string what = json_of(c);
+      if (absent.contains(what)) continue;
+      std::string why = contestant->absent(c);
+      if (why.empty()) {
+        const Outcome outcome = run(*contestant, c, cores);
+        why = outcome.error;
+        if (why.empty()) {
+          std::printf("%s {\"round\": %d, %s%s}", comma, round, what.c_str(), json_of(outcome).c_str());
+          std::fflush(stdout);
+          comma = ",\n";
+        }
+      }
+      if (!why.empty()) absent[what] = why;
+    }
+  }
+  std::fprintf(stderr, "\r\033[K");
+  std::printf("],\n");
+}
+
+/// Of both sides while they are busy.
+void print_system_calls(const std::vector<Entrant>& entrants, std::map<std::string, std::string>& absent) {
+  std::printf("\"system_calls\": [\n");
+  const char* comma = "";
+  for (const auto& [contestant, c] : entrants) {
+    const bool wanted = c.workload == Workload::throughput && c.size == 64 && c.queue == 1024 && c.place == Place::processes;
+    if (!wanted || absent.contains(json_of(c)) || c.contestant.starts_with("limit")) continue;
+    std::fprintf(stderr, "\rsystem calls: %s          \033[K", c.contestant.c_str());
+    std::string why_not;
+    const auto each = system_calls_per_message(text_of(c), why_not);
+    if (!each) {
+      absent["\"workload\": \"system calls\", \"contestant\": " + json_text(c.contestant) + ", \"size\": 64"] = why_not;
+      continue;
+    }
+    std::printf("%s {%s, \"per_message\": %.3g}", comma, json_of(c).c_str(), *each);
+    comma = ",\n";
+  }
+  std::fprintf(stderr, "\r\033[K");
+  std::printf("],\n");
+}
+
+void print_absent(const std::map<std::string, std::string>& absent) {
+  std::printf("\"absent\": [\n");
+  const char* comma = "";
+  for (const auto& [what, why] : absent) {
+    std::printf("%s {%s, \"why\": %s}", comma, what.c_str(), json_text(why).c_str());
+    comma = ",\n";
+  }
+  std::printf("]}\n");
+}
+
+int main(int argc, char** argv) {
+  const auto options = parse(argc, argv);
+  if (!options) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  const auto cores = two_cores();
+  if (cores.empty()) {
+    std::fputs("zipc_bench: it takes two cores\n", stderr);
+    return 1;
+  }
+  Contestants contestants;
+  add_all(contestants);
+  const bool one = !options->exactly.empty();
+  auto entrants = plan(contestants, {.quick = options->quick, .smoke = options->smoke});
+  if (one) std::erase_if(entrants, [&](const Entrant& entrant) { return text_of(entrant.c) != options->exactly; });
+  for (auto& entrant : entrants) entrant.c.count = options->count;
+  if (!options->only.empty()) {
+    const std::regex only(options->only);
+    std::erase_if(entrants, [&](const Entrant& entrant) { return !std::regex_search(text_of(entrant.c), only); });
+  }
+  if (options->list) {
+    for (const auto& entrant : entrants) std::puts(text_of(entrant.c).c_str());
+    return 0;
+  }
+  print_machine(cores);
+  std::map<std::string, std::string> absent;  // JSON of the case -> why
+  measure_all(entrants, *options, cores, absent);
+  if (one) return absent.empty() ? 0 : 1;
+  if (!options->smoke) print_system_calls(entrants, absent);
+  if (std::regex_search("control plane", std::regex(options->only))) print_control_plane(options->smoke, absent);
+  print_absent(absent);
+  remove_leftovers();
+  return 0;
+}
+
+}  // namespace
+}  // namespace zipc::bench
+
+int main(int argc, char** argv) { return zipc::bench::main(argc, argv); }
