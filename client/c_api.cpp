@@ -65,7 +65,7 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
   return context;
 }
 
-zipc::Deadline after_millis(std::uint16_t millis) { return zipc::deadline_after(std::chrono::milliseconds(millis)); }
+std::chrono::milliseconds to_timeout(std::uint16_t millis) { return std::chrono::milliseconds(millis); }
 
 /// Notes a failure of the message path. Returns whether there was none.
 bool succeeded(Error error, const ZipcContext& context, std::size_t size = 0) {
@@ -74,7 +74,7 @@ bool succeeded(Error error, const ZipcContext& context, std::size_t size = 0) {
 }
 
 bool require_role(const ZipcContext* context, Role role) {
-  if (zipc::is_open(context, role)) return true;
+  if (is_open(context, role)) return true;
   set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
   return false;
 }
@@ -83,6 +83,12 @@ bool require_message(const std::uint8_t* message, std::size_t size) {
   if (message != nullptr || size == 0) return true;
   set_last_error(null_pointer("message"));
   return false;
+}
+
+/// `what` is a null pointer; null: the batch is of no messages.
+std::uint32_t refuse_batch(const char* what) {
+  set_last_error(what != nullptr ? null_pointer(what) : Failure{Error::invalid_argument, "a batch of 0 messages"});
+  return 0;
 }
 
 /// What zipc_receive returns for a slot: a message of length 0 has a non-NULL pointer.
@@ -100,6 +106,39 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   }
   *message = nullptr;
   return require_role(receiver, Role::receiver);
+}
+
+// What the calls of the message path do when it is not all done at once. Out of their way, and called last: they would have to
+// save registers for it.
+
+[[gnu::cold, gnu::noinline]] bool refuse_to_send(const ZipcContext* sender) {
+  return require_role(sender, Role::sender) && require_message(nullptr, 1);
+}
+[[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size, Error met) {
+  return succeeded(zipc::otherwise::send(sender, message, size, {}, met), sender, size);
+}
+[[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender) {
+  if (!require_role(sender, Role::sender)) return nullptr;
+  const Slot slot = zipc::otherwise::loan(*sender, {});
+  return succeeded(slot.error, *sender) ? reinterpret_cast<std::uint8_t*>(slot.data) : nullptr;
+}
+[[gnu::cold, gnu::noinline]] bool publish_otherwise(ZipcContext& sender, std::size_t size, Error met) {
+  return succeeded(zipc::otherwise::publish(sender, size, met), sender, size);
+}
+[[gnu::cold, gnu::noinline]] std::uint32_t refuse_to_receive(const ZipcContext* receiver, std::uint8_t** message) {
+  static_cast<void>(may_receive(receiver, message));
+  return 0;
+}
+[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message, const Slot& met) {
+  *message = nullptr;
+  return deliver(zipc::otherwise::receive(receiver, {}, met), receiver, message);
+}
+[[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message) {
+  *message = nullptr;
+  return deliver(zipc::otherwise::peek(receiver, {}), receiver, message);
+}
+[[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext& receiver, Error met) {
+  return succeeded(zipc::otherwise::pop(receiver, met), receiver);
 }
 
 std::size_t dump(const ZipcContext* context, char* text, std::size_t size, bool header_only) {
@@ -160,55 +199,97 @@ void zipc_unlink(const char* name) {
 }
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
-  if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  return succeeded(zipc::send(*sender, message, message_size), *sender, message_size);
+  if (!is_open(sender, Role::sender) || (message == nullptr && message_size != 0)) return refuse_to_send(sender);
+  const Error sent = ring_of(*sender).try_send(message, message_size);
+  return sent == Error::ok || send_otherwise(*sender, message, message_size, sent);
 }
 
 bool zipc_send_blocking(ZipcContext* sender, const uint8_t* message, size_t message_size, uint16_t timeout_millis) {
   if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  const Error sent = zipc::send(*sender, message, message_size, after_millis(timeout_millis));
+  const Error sent = zipc::send(*sender, message, message_size, to_timeout(timeout_millis));
   return succeeded(sent, *sender, message_size);
 }
 
 uint8_t* zipc_loan(ZipcContext* sender) {
-  if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::loan(*sender);
-  return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
+  if (!is_open(sender, Role::sender)) return loan_otherwise(sender);
+  const Slot slot = ring_of(*sender).try_loan();
+  return slot.error == Error::ok ? reinterpret_cast<uint8_t*>(slot.data) : loan_otherwise(sender);
 }
 
 uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
   if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::loan(*sender, after_millis(timeout_millis));
+  const Slot slot = zipc::loan(*sender, to_timeout(timeout_millis));
   return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
-  if (!require_role(sender, Role::sender)) return false;
-  return succeeded(zipc::publish(*sender, message_size), *sender, message_size);
+  if (!is_open(sender, Role::sender)) return refuse_to_send(sender);
+  const Error published = ring_of(*sender).try_publish(message_size);
+  return published == Error::ok || publish_otherwise(*sender, message_size, published);
+}
+
+uint32_t zipc_loan_batch(ZipcContext* sender, uint8_t** slots, uint32_t most) {
+  if (slots == nullptr || most == 0) return refuse_batch(slots == nullptr ? "slots" : nullptr);
+  *slots = nullptr;
+  if (!require_role(sender, Role::sender)) return 0;
+  const zipc::SlotRun run = zipc::loan_run(*sender, most);
+  if (!succeeded(run.error, *sender)) return 0;
+  *slots = reinterpret_cast<uint8_t*>(run.data);
+  return run.count;
+}
+
+uint32_t zipc_publish_batch(ZipcContext* sender, const uint32_t* sizes, uint32_t count) {
+  if (sizes == nullptr || count == 0) return refuse_batch(sizes == nullptr ? "sizes" : nullptr);
+  if (!require_role(sender, Role::sender)) return 0;
+  uint32_t published = 0;
+  succeeded(zipc::publish_run(*sender, sizes, count, published), *sender, *std::max_element(sizes, sizes + count));
+  return published;
+}
+
+uint32_t zipc_peek_batch(ZipcContext* receiver, uint8_t** messages, uint32_t* sizes, uint32_t most) {
+  if (sizes == nullptr || most == 0) return refuse_batch(sizes == nullptr ? "sizes" : nullptr);
+  if (!may_receive(receiver, messages)) return 0;
+  const zipc::SlotRun run = zipc::peek_run(*receiver, sizes, most);
+  if (!succeeded(run.error, *receiver)) return 0;
+  *messages = reinterpret_cast<uint8_t*>(run.data);
+  return run.count;
+}
+
+bool zipc_pop_batch(ZipcContext* receiver, uint32_t count) {
+  if (!require_role(receiver, Role::receiver)) return false;
+  return succeeded(zipc::pop_run(*receiver, count), *receiver);
 }
 
 uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
-  if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::receive(*receiver), *receiver, message);
+  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  const Slot slot = ring_of(*receiver).try_receive();
+  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, slot);
+  *message = reinterpret_cast<uint8_t*>(slot.data);
+  return slot.size;
 }
 
 uint32_t zipc_receive_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::receive(*receiver, after_millis(timeout_millis)), *receiver, message);
+  return deliver(zipc::receive(*receiver, to_timeout(timeout_millis)), *receiver, message);
 }
 
 uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
-  if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::peek(*receiver), *receiver, message);
+  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  const Slot slot = ring_of(*receiver).try_peek();
+  if (slot.error != Error::ok) return peek_otherwise(*receiver, message);
+  *message = reinterpret_cast<uint8_t*>(slot.data);
+  return slot.size;
 }
 
 uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::peek(*receiver, after_millis(timeout_millis)), *receiver, message);
+  return deliver(zipc::peek(*receiver, to_timeout(timeout_millis)), *receiver, message);
 }
 
 bool zipc_pop(ZipcContext* receiver) {
-  return require_role(receiver, Role::receiver) && succeeded(zipc::pop(*receiver), *receiver);
+  if (!is_open(receiver, Role::receiver)) return require_role(receiver, Role::receiver);
+  const Error popped = ring_of(*receiver).try_pop();
+  return popped == Error::ok || pop_otherwise(*receiver, popped);
 }
 
 bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {

@@ -17,6 +17,10 @@ static_assert(offsetof(ZipcParams, message_size) == 0 && offsetof(ZipcParams, qu
 static_assert(offsetof(ZipcContext, queue) == 64 && offsetof(ZipcContext, buffers) == 72);
 static_assert(offsetof(ZipcContext, init_flag) == 80);
 
+/// The Pace of a context: its guesses, at padding[1].
+static_assert(sizeof(Pace) == 2 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
+[[nodiscard]] inline Pace& pace_of(ZipcContext& context) noexcept { return *reinterpret_cast<Pace*>(&context.padding[1]); }
+
 /// Bits of padding[0].
 inline constexpr std::uint8_t kContextHasTripwire = 1;  ///< it may be read; a caller's buffer has none
 inline constexpr std::uint8_t kContextWatchesPeer = 2;  ///< no broker does it
@@ -38,14 +42,16 @@ inline constexpr std::uint8_t kContextWatchesPeer = 2;  ///< no broker does it
 }
 
 /// The ring of a context that is_open().
-[[nodiscard]] inline Ring ring_of(const ZipcContext& context) noexcept {
+[[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   constexpr std::size_t kTripwireFromFlag = tripwire_offset({2, 1}) - init_flag_offset({2, 1});
   const auto* flag = reinterpret_cast<const std::byte*>(context.init_flag);
   const auto* tripwire = (context.padding[0] & kContextHasTripwire) != 0
                              ? reinterpret_cast<const std::atomic<std::uint8_t>*>(flag + kTripwireFromFlag)
                              : nullptr;
   return {reinterpret_cast<SegmentHeader*>(context.queue), static_cast<std::byte*>(context.buffers), params_of(context),
-          tripwire};
+          tripwire, pace};
 }
+
+[[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }
 
 }  // namespace zipc

@@ -1,4 +1,6 @@
 // The C++ API's endpoints, over the same ring and table as the C API.
+#include <algorithm>
+#include <limits>
 #include <zipc/zipc.hpp>
 
 #include "client/attachments.h"
@@ -34,6 +36,15 @@ MessageOrError to_message(const Slot& slot) noexcept {
   return Message{.index = slot.index, .data = {slot.data, slot.size}};
 }
 
+std::uint32_t to_count(std::size_t most) noexcept {
+  return static_cast<std::uint32_t>(std::min<std::size_t>(most, std::numeric_limits<std::uint32_t>::max()));
+}
+
+Batch to_batch(const SlotRun& run, const ZipcContext& context) noexcept {
+  if (run.error != Error::ok) return run.error;
+  return {run.data, context.params.message_size, run.count};
+}
+
 }  // namespace
 
 Result<Sender> Access::sender(const Result<ZipcContext>& context) {
@@ -63,7 +74,7 @@ Error Sender::send(std::span<const std::byte> message) noexcept {
 
 Error Sender::send_blocking(std::span<const std::byte> message, std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return zipc::send(context_, message.data(), message.size(), deadline_after(timeout));
+  return zipc::send(context_, message.data(), message.size(), timeout);
 }
 
 Loaned Sender::loan() noexcept {
@@ -73,12 +84,23 @@ Loaned Sender::loan() noexcept {
 
 Loaned Sender::loan_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_message(zipc::loan(context_, deadline_after(timeout)));
+  return to_message(zipc::loan(context_, timeout));
 }
 
 Error Sender::publish(std::size_t size) noexcept {
   if (!is_open(&context_, Role::sender)) return Error::closed;
   return zipc::publish(context_, size);
+}
+
+Batch Sender::loan_batch(std::size_t most) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  return to_batch(zipc::loan_run(context_, to_count(most)), context_);
+}
+
+Error Sender::publish_batch(std::span<const std::uint32_t> sizes) noexcept {
+  if (!is_open(&context_, Role::sender)) return Error::closed;
+  std::uint32_t published = 0;
+  return zipc::publish_run(context_, sizes.data(), to_count(sizes.size()), published);
 }
 
 Result<Receiver> Receiver::create(std::string_view name, const Params& params) {
@@ -101,7 +123,7 @@ Received Receiver::receive() noexcept {
 
 Received Receiver::receive_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::receive(context_, deadline_after(timeout)));
+  return to_message(zipc::receive(context_, timeout));
 }
 
 Received Receiver::peek() noexcept {
@@ -111,12 +133,22 @@ Received Receiver::peek() noexcept {
 
 Received Receiver::peek_blocking(std::chrono::nanoseconds timeout) noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::peek(context_, deadline_after(timeout)));
+  return to_message(zipc::peek(context_, timeout));
 }
 
 Error Receiver::pop() noexcept {
   if (!is_open(&context_, Role::receiver)) return Error::closed;
   return zipc::pop(context_);
+}
+
+Batch Receiver::peek_batch(std::span<std::uint32_t> sizes) noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return to_batch(zipc::peek_run(context_, sizes.data(), to_count(sizes.size())), context_);
+}
+
+Error Receiver::pop_batch(std::size_t count) noexcept {
+  if (!is_open(&context_, Role::receiver)) return Error::closed;
+  return zipc::pop_run(context_, to_count(count));
 }
 
 }  // namespace zipc

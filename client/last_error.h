@@ -8,10 +8,10 @@
 namespace zipc {
 
 /// Notes a failure with its sentence. Cost: a copy of up to 511 bytes.
-void set_last_error(const Failure& failure) noexcept;
+[[gnu::cold]] void set_last_error(const Failure& failure) noexcept;
 
 /// Notes the failure of a call on the message path. The sentence is made only when somebody asks. Cost: a few stores.
 /// `size`: of the message, for Error::message_too_large.
-void set_last_error(Error code, const ZipcContext& context, std::size_t size = 0) noexcept;
+[[gnu::cold]] void set_last_error(Error code, const ZipcContext& context, std::size_t size = 0) noexcept;
 
 }  // namespace zipc

@@ -1,6 +1,8 @@
 #include "client/operations.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 #include "client/attachments.h"
 
@@ -28,8 +30,28 @@ bool was_sent(const Followed& followed, const Ring& left) noexcept {
   return followed.error == Error::ok;
 }
 
-/// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
-Error wait(const ZipcContext& context, Deadline deadline, Error (Ring::*wait_for)(Deadline) noexcept) noexcept {
+/// A call's timeout, counted from when it first has to wait: a call that need not does not ask the clock.
+class Patience {
+ public:
+  explicit Patience(Timeout timeout) noexcept : timeout_(timeout) {}
+  [[nodiscard]] bool may_wait() const noexcept { return timeout_.has_value(); }
+  [[nodiscard]] Deadline deadline() noexcept {
+    if (!deadline_) deadline_ = deadline_after(*timeout_);
+    return *deadline_;
+  }
+
+ private:
+  Timeout timeout_;
+  std::optional<Deadline> deadline_;
+};
+
+using WaitFor = Error (Ring::*)(Deadline) noexcept;
+
+/// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for. `nothing`, at
+/// once, if the call is not to wait.
+Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait_for) noexcept {
+  if (!patience.may_wait()) return nothing;
+  const Deadline deadline = patience.deadline();
   const bool watches_peer = (context.padding[0] & kContextWatchesPeer) != 0;
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
@@ -40,17 +62,35 @@ Error wait(const ZipcContext& context, Deadline deadline, Error (Ring::*wait_for
   }
 }
 
+/// Looks until `attempt` finds something in the channel's present memory, or fails.
+template <class Attempt>
+auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for, Attempt attempt) noexcept {
+  Patience patience(timeout);
+  while (true) {
+    auto found = attempt(ring_of(context));
+    if (found.error == nothing) {
+      found.error = wait(context, patience, nothing, wait_for);
+      if (found.error == Error::ok) continue;
+    }
+    if (found.error != kMoved) return found;
+    found.error = follow(context, ring_of(context)).error;
+    if (found.error != Error::ok) return found;
+  }
+}
+
 }  // namespace
 
-Error send(ZipcContext& sender, const void* message, std::size_t size, std::optional<Deadline> deadline) noexcept {
+namespace otherwise {
+
+Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
+  Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(sender);
-    Error sent = ring.send(message, size);
-    if (sent == Error::ok) return sent;
-    if (sent == Error::full && deadline) {
-      const Error waited = wait(sender, *deadline, &Ring::wait_for_space);
-      if (waited == Error::ok) continue;
-      sent = waited;
+    Error sent = met == kUndone ? ring.send(message, size) : ring.conclude(Role::sender, met);
+    met = kUndone;
+    if (sent == Error::full) {
+      sent = wait(sender, patience, Error::full, &Ring::wait_for_space);
+      if (sent == Error::ok) continue;
     }
     if (sent != kMoved && sent != kMovedMeanwhile) return sent;
     const Followed followed = follow(sender, ring);
@@ -59,37 +99,31 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, std::opti
   }
 }
 
-Slot loan(ZipcContext& sender, std::optional<Deadline> deadline) noexcept {
-  while (true) {
-    const Slot slot = ring_of(sender).loan();
-    Error error = slot.error;
-    if (error == Error::full && deadline) {
-      error = wait(sender, *deadline, &Ring::wait_for_space);
-      if (error == Error::ok) continue;
-    }
-    if (error != kMoved) return error == slot.error ? slot : Slot{.error = error};
-    if (error = follow(sender, ring_of(sender)).error; error != Error::ok) return {.error = error};
-  }
+Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
+  return find(sender, timeout, Error::full, &Ring::wait_for_space, [](Ring ring) { return ring.loan(); });
 }
 
-Error publish(ZipcContext& sender, std::size_t size) noexcept {
+Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   Ring ring = ring_of(sender);
-  const Error published = ring.publish(size);
-  if (published != kMoved && published != kMovedMeanwhile) return published;
-  const std::byte* written = ring.unpublished(published);  // stays good
+  met = met == kUndone ? ring.publish(size) : ring.conclude(Role::sender, met);
+  if (met != kMoved && met != kMovedMeanwhile) return met;
+  const std::byte* written = ring.unpublished(met);  // stays good
   const Followed followed = follow(sender, ring);
-  if (published == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
+  if (met == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
   if (followed.error != Error::ok) return followed.error;
-  return followed.has_moved ? send(sender, written, size) : publish(sender, size);
+  return followed.has_moved ? zipc::send(sender, written, size) : zipc::publish(sender, size);
 }
 
-Slot receive(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
+Slot receive(ZipcContext& receiver, Timeout timeout, Slot met) noexcept {
+  Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(receiver);
-    Slot slot = ring.receive();
-    if (slot.error == Error::ok) return slot;
-    if (slot.error == Error::empty && deadline) {
-      slot.error = wait(receiver, *deadline, &Ring::wait_for_message);
+    Slot slot = met;
+    if (met.error == kUndone) slot = ring.receive();
+    else slot.error = ring.conclude(Role::receiver, met.error);
+    met.error = kUndone;
+    if (slot.error == Error::empty) {
+      slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);
       if (slot.error == Error::ok) continue;
     }
     if (slot.error != kMoved && slot.error != kMovedMeanwhile) return slot;
@@ -106,23 +140,15 @@ Slot receive(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
   }
 }
 
-Slot peek(ZipcContext& receiver, std::optional<Deadline> deadline) noexcept {
-  while (true) {
-    const Slot slot = ring_of(receiver).peek();
-    Error error = slot.error;
-    if (error == Error::empty && deadline) {
-      error = wait(receiver, *deadline, &Ring::wait_for_message);
-      if (error == Error::ok) continue;
-    }
-    if (error != kMoved) return error == slot.error ? slot : Slot{.error = error};
-    if (error = follow(receiver, ring_of(receiver)).error; error != Error::ok) return {.error = error};
-  }
+Slot peek(ZipcContext& receiver, Timeout timeout) noexcept {
+  return find(receiver, timeout, Error::empty, &Ring::wait_for_message, [](Ring ring) { return ring.peek(); });
 }
 
-Error pop(ZipcContext& receiver) noexcept {
+Error pop(ZipcContext& receiver, Error met) noexcept {
   while (true) {
     Ring ring = ring_of(receiver);
-    const Error popped = ring.pop();
+    const Error popped = met == kUndone ? ring.pop() : ring.conclude(Role::receiver, met);
+    met = kUndone;
     if (popped != kMoved && popped != kMovedMeanwhile) return popped;
     const Followed followed = follow(receiver, ring);
     if (popped == kMovedMeanwhile && followed.error != Error::fenced) return Error::ok;
@@ -130,6 +156,56 @@ Error pop(ZipcContext& receiver) noexcept {
     if (followed.error != Error::ok) return followed.error;
     // What was peeked at here may have been published too late to be carried over. It comes again, from its sender.
     if (followed.has_moved && ring.has_uncarried_message()) return Error::ok;
+  }
+}
+
+}  // namespace otherwise
+
+SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept {
+  return find(sender, {}, Error::full, &Ring::wait_for_space, [most](Ring ring) { return ring.loan_run(most); });
+}
+
+Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count, std::uint32_t& published) noexcept {
+  published = 0;
+  Ring ring = ring_of(sender);
+  const Error met = ring.publish_run(sizes, count);
+  if (met == Error::ok) published = count;
+  if (met != kMoved && met != kMovedMeanwhile) return met;
+  // What is written may have to be sent again, and only the last two slots stay good.
+  const std::size_t stride = ring.params().message_size;
+  const std::unique_ptr<std::byte[]> written(new (std::nothrow) std::byte[count * stride]);
+  if (written) std::memcpy(written.get(), ring.unpublished(met, count), count * stride);
+  const Followed followed = follow(sender, ring);
+  if (met == kMovedMeanwhile && was_sent(followed, ring)) {
+    published = count;
+    return Error::ok;
+  }
+  if (followed.error != Error::ok) return followed.error;
+  if (!followed.has_moved) return publish_run(sender, sizes, count, published);
+  if (!written) return Error::out_of_memory;
+  for (; published < count; ++published) {
+    if (sizes[published] > stride) return Error::message_too_large;
+    const Error sent = send(sender, written.get() + published * stride, sizes[published]);
+    if (sent != Error::ok) return sent;
+  }
+  return Error::ok;
+}
+
+SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most) noexcept {
+  return find(receiver, {}, Error::empty, &Ring::wait_for_message,
+              [sizes, most](Ring ring) { return ring.peek_run(sizes, most); });
+}
+
+Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept {
+  while (true) {
+    Ring ring = ring_of(receiver);
+    const Error popped = ring.pop_run(count);
+    if (popped != kMoved && popped != kMovedMeanwhile) return popped;
+    const Followed followed = follow(receiver, ring);
+    if (popped == kMovedMeanwhile && followed.error != Error::fenced) return Error::ok;
+    if (popped == kMovedMeanwhile && ring.was_last_act_carried_over(Role::receiver)) return Error::ok;
+    if (followed.error != Error::ok) return followed.error;
+    if (followed.has_moved) count = std::min(count, ring.carried_and_waiting());  // as in pop()
   }
 }
 

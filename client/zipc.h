@@ -46,6 +46,8 @@
  * one thread at a time. Creating and destroying is safe from any thread. After fork() the child may go on with an inherited
  * context (and then the parent must not), and may create its own.
  *
+ * ENVIRONMENT. Besides that of BROKER: ZIPC_MEMBARRIER=off, see zipc(3).
+ *
  * ERRORS. Every function that fails says why in zipc_last_error(), per thread. The library never prints and never exits.
  *
  * OWNERSHIP. A ZipcContext is a value: keep it where you like, copy it, pass it on; what it points to is the library's. A
@@ -208,6 +210,14 @@ ZIPC_API uint8_t *zipc_loan_blocking(ZipcContext *sender, uint16_t timeout_milli
 /* Sends the first message_size bytes of the slot that zipc_loan gave. Errors as for zipc_send. */
 ZIPC_API bool zipc_publish(ZipcContext *sender, size_t message_size);
 
+/* Batches: several slots are written and sent at once, which costs little more than one. zipc_loan_batch points *slots at the
+ * next free slots, params.message_size bytes each, one behind the other, and returns how many there are: 1 to `most`, which
+ * is fewer than are free where the queue wraps around. 0: as zipc_loan. zipc_publish_batch sends the first sizes[i] bytes of
+ * slot i, for i < count, which is no more than were loaned; returns how many it has sent: count, or 0 and an error as for
+ * zipc_send. Only if the channel moves at this moment can it be fewer; the rest must be written again. */
+ZIPC_API uint32_t zipc_loan_batch(ZipcContext *sender, uint8_t **slots, uint32_t most);
+ZIPC_API uint32_t zipc_publish_batch(ZipcContext *sender, const uint32_t *sizes, uint32_t count);
+
 /* ---- Receiving -------------------------------------------------------------------------------------------------- */
 
 /* Takes the oldest message out of the queue and points *message at it. It stays good until this receiver's next receive or
@@ -227,6 +237,13 @@ ZIPC_API uint32_t zipc_peek_blocking(ZipcContext *receiver, uint8_t **message, u
 
 /* Takes the oldest message out of the queue, when it has been dealt with. false: EMPTY, CLOSED, CORRUPT. */
 ZIPC_API bool zipc_pop(ZipcContext *receiver);
+
+/* Batches: points *messages at the oldest messages, one every params.message_size bytes, writes their lengths to `sizes`,
+ * which has room for `most`, and returns how many there are: 1 to `most`, not always all that wait. They stay good and in the
+ * queue until zipc_pop_batch takes the `count` oldest out, all at once. 0, and false: as zipc_peek and zipc_pop; EMPTY: fewer
+ * than `count` wait. */
+ZIPC_API uint32_t zipc_peek_batch(ZipcContext *receiver, uint8_t **messages, uint32_t *sizes, uint32_t most);
+ZIPC_API bool zipc_pop_batch(ZipcContext *receiver, uint32_t count);
 
 /* ---- Looking ---------------------------------------------------------------------------------------------------- */
 

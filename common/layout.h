@@ -32,6 +32,7 @@ inline constexpr std::uint32_t kMessageSizeMax = 1u << 31;  // a length that als
 enum Feature : std::uint32_t {
   kFeatureAnnouncesSleep = 1u << 0,  ///< a zipc peer: raises its waiting word before it sleeps, never resets the queue
   kFeatureOnTheWay = 1u << 1,  ///< alone: it is about to leave, or to come from the channel's earlier memory
+  kFeatureFencesForBoth = 1u << 2,  ///< its process has joined the heavy fences (waiting.h), and makes one before it sleeps
 };
 
 /// Who made the segment, and so who may remove it.

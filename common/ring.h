@@ -10,14 +10,16 @@
 ///   [slot-free]        head.store(release) by the receiver  -> head.load(acquire) by the sender: the slot may be overwritten
 ///   [sleep-announced]  the fences around the waiting words: waiting.h has the proof
 ///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
-///   [moving]           the fence after an index is published -> the broker's fence between kNoticeMoving and its look at the
-///                      indices (move.cpp): either the index was seen there, or the notice is seen here
+///   [moving]           the fence after an index is published -> the broker's heavy fence between kNoticeMoving and its look
+///                      at the indices (move.cpp): either the index was seen there, or the notice is seen here. That the
+///                      other side, too, sees the notice if it sees the index needs a machine on which a store is seen by
+///                      all others at once (multi-copy atomicity): x86_64 and aarch64
 ///
 /// *Invariants.*
 ///   1. head == tail is empty, head == tail + 1 (modulo queue_size) is full: at most queue_size - 1 messages wait.
 ///   2. Only the sender writes slot tail, and only while the queue is not full. So the slot that was received last, head - 1,
 ///      stays intact until the receiver's next receive.
-///   3. A cached index is used only while the peer is known to be zipc: an existing peer may reset the queue when it attaches.
+///   3. A cached tail is used only while the sender is known to be zipc: an existing one may reset the queue when it attaches.
 ///   4. Every index and length read from shared memory is checked before it is used: Error::corrupt.
 ///
 /// The cached copies of the peer's index, which save a cache miss a message, are the idea of Rigtorp's SPSCQueue. They stand
@@ -43,10 +45,22 @@ struct Slot {
   std::uint32_t size = 0;  ///< receiver: length of the message; sender: room for it
 };
 
+/// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size.
+struct SlotRun {
+  Error error = Error::ok;
+  std::uint32_t index = 0;
+  std::uint32_t count = 0;
+  std::byte* data = nullptr;
+};
+
 /// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again;
 /// these two are no part of the numbering, and never leave the library.
 inline constexpr Error kMoved{-1};            ///< nothing was done
 inline constexpr Error kMovedMeanwhile{-2};   ///< it was done here; final_head and final_tail tell whether it counts there
+/// What a try_ function answers: it was done here, and conclude() has to see what else there is to do.
+inline constexpr Error kUnconcluded{-3};
+/// Or that nothing was done, because there is more to it: the function of the same name without try_ does it.
+inline constexpr Error kUndone{-4};
 
 /// What a side can see of the other.
 struct PeerSeen {
@@ -54,6 +68,15 @@ struct PeerSeen {
   int pid = 0;               ///< of it, or of the last one; information, not authority
   std::uint32_t notice = 0;  ///< Notice bits
 };
+
+/// The counter of a side whose index is `index`, without what it has counted and not published: it may be about to, or was
+/// killed. Counters and indices start together and advance together, so they are the same modulo queue_size.
+[[nodiscard]] constexpr std::uint64_t published_count(std::uint64_t counter, std::uint32_t index,
+                                                      std::uint32_t queue_size) noexcept {
+  if (index >= queue_size) return counter;
+  const std::uint64_t ahead = (counter % queue_size + queue_size - index) % queue_size;
+  return counter >= ahead ? counter - ahead : counter;
+}
 
 /// Longest sleep before looking again, beside a peer that is zipc and beside one that is not known to be.
 struct SleepLimits {
@@ -65,16 +88,37 @@ inline constexpr SleepLimits kReceiverSleep{std::chrono::milliseconds::max(), st
 /// An existing receiver never wakes a sender, and may take the place of a zipc receiver that was killed, unseen.
 inline constexpr SleepLimits kSenderSleep{std::chrono::milliseconds(100), std::chrono::milliseconds(1)};
 
+/// memcpy, without a call for what is short.
+inline void copy_message(std::byte* to, const void* from, std::size_t size) noexcept {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  const auto both_ends = [&](auto unit) {  // which overlap in the middle
+    std::memcpy(&unit, bytes, sizeof unit);
+    std::memcpy(to, &unit, sizeof unit);
+    std::memcpy(&unit, bytes + size - sizeof unit, sizeof unit);
+    std::memcpy(to + size - sizeof unit, &unit, sizeof unit);
+  };
+  struct Sixteen { std::uint64_t words[2]; };
+  struct ThirtyTwo { std::uint64_t words[4]; };
+  if (size > 64) std::memcpy(to, from, size);
+  else if (size >= 32) both_ends(ThirtyTwo{});
+  else if (size >= 16) both_ends(Sixteen{});
+  else if (size >= 8) both_ends(std::uint64_t{});
+  else if (size >= 4) both_ends(std::uint32_t{});
+  else if (size >= 2) both_ends(std::uint16_t{});
+  else if (size == 1) *to = *bytes;
+}
+
 class Ring {
  public:
   /// A view of the segment at `memory`, which must be mapped for as long as the view is used, 8-byte aligned, and
   /// smallest_segment_size(params) long. `tripwire`: layout.h, or null if it cannot be used.
+  /// `pace`: of the end that uses the view; null: it learns nothing.
   Ring(void* memory, const Params& params, const std::atomic<std::uint8_t>* tripwire) noexcept
       : Ring(static_cast<SegmentHeader*>(memory), static_cast<std::byte*>(memory) + buffers_offset(params), params,
-             tripwire) {}
-  Ring(SegmentHeader* header, std::byte* buffers, const Params& params,
-       const std::atomic<std::uint8_t>* tripwire) noexcept
-      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire) {}
+             tripwire, nullptr) {}
+  Ring(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
+       Pace* pace) noexcept
+      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pace_(pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call if
@@ -83,8 +127,47 @@ class Ring {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = loan();
     if (slot.error != Error::ok) return slot.error;
-    if (size != 0) std::memcpy(slot.data, message, size);
-    return publish_slot(slot.index, size);
+    copy_message(slot.data, message, size);
+    return conclude(Role::sender, publish_slot(slot.index, size));
+  }
+
+  /// The try_ functions do what is left of send(), loan() and so on when the peer need not be looked at, as for nearly every
+  /// message of a stream: half the instructions, and no call. Error::ok, kUnconcluded or kUndone.
+  [[nodiscard]] Error try_send(const void* message, std::size_t size) noexcept {
+    const std::uint32_t tail = known_free_slot();
+    if (tail == kNoSlot || size > params_.message_size) return kUndone;
+    copy_message(slot_data(tail), message, size);
+    return publish_slot(tail, size);
+  }
+  [[nodiscard]] Slot try_loan() const noexcept {
+    const std::uint32_t tail = known_free_slot();
+    if (tail == kNoSlot) return {.error = kUndone};
+    return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
+  }
+  [[nodiscard]] Error try_publish(std::size_t size) noexcept {
+    const std::uint32_t tail = known_free_slot();
+    return tail == kNoSlot || size > params_.message_size ? kUndone : publish_slot(tail, size);
+  }
+  [[nodiscard]] Slot try_peek() const noexcept {
+    const std::uint32_t head = known_message();
+    if (head == kNoSlot) return {.error = kUndone};
+    const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
+    if (size > params_.message_size) return {.error = kUndone};
+    return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
+  }
+  [[nodiscard]] Slot try_receive() noexcept {
+    Slot slot = try_peek();
+    if (slot.error == Error::ok) slot.error = free_slots(slot.index, 1);
+    return slot;
+  }
+  [[nodiscard]] Error try_pop() noexcept {
+    const std::uint32_t head = known_message();
+    return head == kNoSlot ? kUndone : free_slots(head, 1);
+  }
+
+  /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved.
+  [[nodiscard]] Error conclude(Role role, Error begun) noexcept {
+    return begun == kUnconcluded ? wake_and_look(role) : begun;
   }
 
   /// The next free slot, to be written in place; publish() sends it. Loaning again gives the same slot. Error::full,
@@ -99,47 +182,95 @@ class Ring {
   [[nodiscard]] Error publish(std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = free_slot();
-    return slot.error == Error::ok ? publish_slot(slot.index, size) : slot.error;
+    return slot.error == Error::ok ? conclude(Role::sender, publish_slot(slot.index, size)) : slot.error;
   }
 
   /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender has
   /// gone: told once), corrupt, kMoved.
   [[nodiscard]] Slot peek() noexcept {
-    if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
-    if (head >= params_.queue_size) return {.error = Error::corrupt};
-    std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
-    if (tail == head || !is_zipc(header_->sender_features)) {
-      tail = header_->tail.load(kOrderObserve);  // [message-ready]
-      // What came too late to be carried over came after the notice: who sees it sees the notice, too [moving].
-      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
-      if (tail != head) refresh_cached_tail(head, tail);
-    }
-    if (tail == head && tells_of_departure(header_->notice_to_receiver)) {
-      tail = header_->tail.load(kOrderObserve);  // [message-ready]: what it sent before it went comes first
-      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
-      if (tail == head) return {.error = take_departure(header_->notice_to_receiver, Error::empty)};
-    }
-    if (tail == head) return {.error = Error::empty};
-    if (tail >= params_.queue_size) return {.error = Error::corrupt};
-    const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
+    const Oldest oldest = find_oldest();
+    if (oldest.error != Error::ok) return {.error = oldest.error};
+    const std::uint64_t size = items()[oldest.index].load(std::memory_order_relaxed);  // after [message-ready]
     if (size > params_.message_size) return {.error = Error::corrupt};
-    return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
+    return {.index = oldest.index, .data = slot_data(oldest.index), .size = static_cast<std::uint32_t>(size)};
   }
 
   /// Gives the slot of the oldest message back. Errors as for peek(), and kMovedMeanwhile. Cost: a system call if the sender
   /// sleeps.
   [[nodiscard]] Error pop() noexcept {
-    const Slot slot = peek();
-    return slot.error == Error::ok ? free_slot_of(slot.index) : slot.error;
+    const Oldest oldest = find_oldest();
+    return oldest.error == Error::ok ? conclude(Role::receiver, free_slots(oldest.index, 1)) : oldest.error;
   }
 
   /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with kMovedMeanwhile
   /// the slot is the message's.
   [[nodiscard]] Slot receive() noexcept {
     Slot slot = peek();
-    if (slot.error == Error::ok) slot.error = free_slot_of(slot.index);
+    if (slot.error == Error::ok) slot.error = conclude(Role::receiver, free_slots(slot.index, 1));
     return slot;
+  }
+
+  /// The next free slots, `most` of them at most: to be written in place, and sent by publish_run(). Errors as for loan().
+  [[nodiscard]] SlotRun loan_run(std::uint32_t most) noexcept {
+    const Slot first = loan();
+    if (first.error != Error::ok) return {.error = first.error};
+    std::uint32_t head = header_->cached_head.load(std::memory_order_relaxed);  // our own copy
+    const std::uint32_t wanted = std::min(most, params_.queue_size - first.index);
+    if (free_before(head, first.index) < wanted) {
+      head = header_->head.load(kOrderObserve);  // [slot-free]
+      if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};  // as in free_slot()
+      if (head >= params_.queue_size) return {.error = Error::corrupt};
+      header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
+    }
+    return {.index = first.index, .count = std::min(wanted, free_before(head, first.index)), .data = first.data};
+  }
+
+  /// Sends the first sizes[i] bytes of slot i of those that loan_run() gave, for i < count, all at once. Error::ok, full (there
+  /// are not so many slots in a row), and as for publish().
+  [[nodiscard]] Error publish_run(const std::uint32_t* sizes, std::uint32_t count) noexcept {
+    if (count == 0) return Error::ok;
+    const SlotRun run = loan_run(count);
+    if (run.error != Error::ok) return run.error;
+    if (run.count < count) return Error::full;
+    std::uint64_t bytes = 0;
+    std::uint32_t largest = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (sizes[i] > params_.message_size) return Error::message_too_large;
+      items()[run.index + i].store(sizes[i], std::memory_order_relaxed);  // before [message-ready]
+      bytes += sizes[i];
+      largest = std::max(largest, sizes[i]);
+    }
+    return conclude(Role::sender, publish_slots(run.index, count, bytes, largest));
+  }
+
+  /// The oldest messages that are known to wait, `most` of them at most. `sizes`: room for as many lengths. Errors as for
+  /// peek().
+  [[nodiscard]] SlotRun peek_run(std::uint32_t* sizes, std::uint32_t most) noexcept {
+    const Slot first = peek();
+    if (first.error != Error::ok) return {.error = first.error};
+    const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
+    // Beside an existing sender the copy is not kept: one at a time, then.
+    const std::uint32_t known = is_zipc(header_->sender_features) ? distance(first.index, tail) : 1;
+    const std::uint32_t count = std::min({most, known, params_.queue_size - first.index});
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint64_t size = items()[first.index + i].load(std::memory_order_relaxed);  // after [message-ready]
+      if (size > params_.message_size) return {.error = Error::corrupt};
+      sizes[i] = static_cast<std::uint32_t>(size);
+    }
+    return {.index = first.index, .count = count, .data = first.data};
+  }
+
+  /// Gives the slots of the `count` oldest messages back, all at once. Error::ok, empty (there are not so many), and as for
+  /// pop().
+  [[nodiscard]] Error pop_run(std::uint32_t count) noexcept {
+    if (count == 0) return Error::ok;
+    const Slot first = peek();
+    if (first.error != Error::ok) return first.error;
+    const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
+    if (is_elsewhere(header_->notice_to_receiver)) return kMoved;  // as in find_oldest()
+    if (tail >= params_.queue_size) return Error::corrupt;
+    if (count > distance(first.index, tail)) return Error::empty;
+    return conclude(Role::receiver, free_slots(first.index, count));
   }
 
   /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
@@ -197,11 +328,19 @@ class Ring {
     return std::min(received_meanwhile(header_->head), distance(first, end));
   }
 
-  /// The sender's slot that was written when publishing gave `moved`, kMoved or kMovedMeanwhile.
-  [[nodiscard]] const std::byte* unpublished(Error moved) const noexcept {
+  /// The sender's slots, `count` in a row, that were written when publishing gave `moved`, kMoved or kMovedMeanwhile.
+  [[nodiscard]] const std::byte* unpublished(Error moved, std::uint32_t count = 1) const noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    if (tail >= params_.queue_size) return slot_data(0);
-    return slot_data(moved == kMoved ? tail : (tail == 0 ? params_.queue_size : tail) - 1);
+    const std::uint32_t end = moved == kMoved ? tail + count : (tail == 0 ? params_.queue_size : tail);
+    return slot_data(tail < params_.queue_size && count <= end && end <= params_.queue_size ? end - count : 0);
+  }
+
+  /// How many of the messages that wait for the receiver here the channel's other memory has, too.
+  [[nodiscard]] std::uint32_t carried_and_waiting() const noexcept {
+    const auto [first, end] = carried();
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    const bool is_among_them = head < params_.queue_size && distance(first, head) <= distance(first, end);
+    return is_among_them ? distance(head, end) : 0;
   }
 
   /// Takes up to `count` messages out, unread. The caller is the receiver, has not announced itself yet, and then forgets
@@ -213,7 +352,7 @@ class Ring {
     if (tail >= params_.queue_size || head >= params_.queue_size) return;
     for (; count != 0 && head != tail; --count, head = after(head)) {
       ZIPC_TEST_POINT("skip.before-one");
-      static_cast<void>(free_slot_of(head));
+      static_cast<void>(conclude(Role::receiver, free_slots(head, 1)));
       ZIPC_TEST_POINT("skip.after-one");
     }
   }
@@ -248,8 +387,9 @@ class Ring {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left,
   /// its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role) noexcept {
+    const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u);
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
-    features(role).store(kFeatureAnnouncesSleep, std::memory_order_relaxed);  // the same
+    features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
     notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
     ZIPC_TEST_POINT("announce.after-notice");
@@ -308,52 +448,101 @@ class Ring {
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
  private:
+  struct Oldest {
+    Error error = Error::ok;
+    std::uint32_t index = 0;
+  };
+  /// The slot of the oldest message.
+  [[nodiscard]] Oldest find_oldest() noexcept {
+    if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    if (head >= params_.queue_size) return {.error = Error::corrupt};
+    std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
+    if (tail == head || !is_zipc(header_->sender_features)) {
+      if (pace_ != nullptr) spin_pauses(pace_->pauses());
+      tail = header_->tail.load(kOrderObserve);  // [message-ready]
+      // What came too late to be carried over came after the notice: who sees it sees the notice, too [moving].
+      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
+      refresh_cached_tail(head, tail);
+    }
+    if (tail == head && tells_of_departure(header_->notice_to_receiver)) {
+      tail = header_->tail.load(kOrderObserve);  // [message-ready]: what it sent before it went comes first
+      if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
+      if (tail == head) return {.error = take_departure(header_->notice_to_receiver, Error::empty)};
+    }
+    if (tail == head) return {.error = Error::empty};
+    if (tail >= params_.queue_size) return {.error = Error::corrupt};
+    return {.index = head};
+  }
+
   [[nodiscard]] Slot free_slot() noexcept {
     if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size) return {.error = Error::corrupt};
     const std::uint32_t next = after(tail);
-    if (header_->cached_head.load(std::memory_order_relaxed) == next || !is_zipc(header_->receiver_features)) {
+    // Beside an existing receiver, too: none of them takes its index back.
+    if (header_->cached_head.load(std::memory_order_relaxed) == next) {
+      if (pace_ != nullptr) spin_pauses(pace_->pauses());
       const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
       // A slot that was freed too late for the broker to see may not be used either: with it the queue would hold more than
       // it can, by the indices that the broker has seen. Who sees the room sees the notice, too [moving].
       if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
+      if (pace_ != nullptr) pace_->found_space(free_before(head, tail), params_.queue_size);
       if (head == next) return {.error = take_departure(header_->notice_to_sender, Error::full)};
     }
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
+  static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+  /// The next free slot, if it can be known without a look at the receiver's index; otherwise kNoSlot.
+  [[nodiscard]] std::uint32_t known_free_slot() const noexcept {
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    const bool is_known = !is_elsewhere(header_->notice_to_sender) && tail < params_.queue_size &&
+                          header_->cached_head.load(std::memory_order_relaxed) != after(tail);  // our own copy
+    return is_known ? tail : kNoSlot;
+  }
+  /// The slot of the oldest message, if it can be known without a look at the sender's index; otherwise kNoSlot.
+  [[nodiscard]] std::uint32_t known_message() const noexcept {
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);         // our own index
+    const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
+    const bool is_known = !is_elsewhere(header_->notice_to_receiver) && head < params_.queue_size && tail != head &&
+                          tail < params_.queue_size && is_zipc(header_->sender_features);
+    return is_known ? head : kNoSlot;
+  }
+
+  /// Ok or kUnconcluded; what is written in the slot is published.
   [[nodiscard]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
     ZIPC_TEST_POINT("publish.before-length");
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
-    ZIPC_TEST_POINT("publish.after-length");
-    bump(header_->sent, 1);
-    ZIPC_TEST_POINT("publish.after-sent");
-    bump(header_->bytes_sent, size);
-    ZIPC_TEST_POINT("publish.after-bytes-sent");
-    const auto bytes = static_cast<std::uint32_t>(size);
-    if (bytes > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
-      header_->largest.store(bytes, std::memory_order_relaxed);
-    }
-    ZIPC_TEST_POINT("publish.before-tail");
-    header_->tail.store(after(index), kOrderPublish);  // [message-ready]
-    ZIPC_TEST_POINT("publish.after-tail");
-    wake_if_asleep(receiver_sleeps());
-    ZIPC_TEST_POINT("publish.before-notice");
-    return is_elsewhere(header_->notice_to_sender) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
+    return publish_slots(index, 1, size, static_cast<std::uint32_t>(size));
   }
 
-  [[nodiscard]] Error free_slot_of(std::uint32_t index) noexcept {
+  /// Publishes slots in a row, which are written. `bytes`: all of them, `largest`: the longest.
+  [[nodiscard]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
+                                    std::uint32_t largest) noexcept {
+    ZIPC_TEST_POINT("publish.after-length");
+    bump(header_->sent, count);
+    ZIPC_TEST_POINT("publish.after-sent");
+    bump(header_->bytes_sent, bytes);
+    ZIPC_TEST_POINT("publish.after-bytes-sent");
+    if (largest > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
+      header_->largest.store(largest, std::memory_order_relaxed);
+    }
+    ZIPC_TEST_POINT("publish.before-tail");
+    header_->tail.store(after(index, count), kOrderPublish);  // [message-ready]
+    ZIPC_TEST_POINT("publish.after-tail");
+    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender);
+  }
+
+  [[nodiscard]] Error free_slots(std::uint32_t index, std::uint32_t count) noexcept {
     ZIPC_TEST_POINT("free.before-received");
-    bump(header_->received, 1);
+    bump(header_->received, count);
     ZIPC_TEST_POINT("free.before-head");
-    header_->head.store(after(index), kOrderPublish);  // [slot-free]
+    header_->head.store(after(index, count), kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
-    wake_if_asleep(sender_sleeps());
-    ZIPC_TEST_POINT("free.before-notice");
-    return is_elsewhere(header_->notice_to_receiver) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
+    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver);
   }
 
   struct Carried {
@@ -394,6 +583,7 @@ class Ring {
     if (tail >= params_.queue_size) return;  // peek() reports it
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy
     const std::uint32_t depth = distance(head, tail);
+    if (pace_ != nullptr) pace_->found_messages(depth, params_.queue_size);
     if (depth > header_->deepest.load(std::memory_order_relaxed)) {  // our own counter
       header_->deepest.store(depth, std::memory_order_relaxed);
     }
@@ -415,18 +605,32 @@ class Ring {
     return {header_->head, header_->sender_waiting, header_->notice_to_sender, header_->sender_features, false};
   }
 
-  /// P2 and P3 of waiting.h.
-  void wake_if_asleep(const Handshake& side) noexcept {
-    full_fence();  // [sleep-announced]
+  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is nothing
+  /// else to do. Otherwise, or if it will not: kUnconcluded.
+  [[nodiscard]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
+                                         const std::atomic<std::uint32_t>& waiting,
+                                         const std::atomic<std::uint32_t>& notice) const noexcept {
+    light_fence();  // [sleep-announced] [moving]: also what decides about the fence is read after the index is published
     ZIPC_TEST_POINT("wake.after-fence");
-    if (!is_zipc(side.features)) {
-      if (side.may_sleep_unannounced) wake_one(side.index);
-      return;
+    const bool is_fenced_for = (sleeper_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) != 0;  // on our line
+    const bool is_all = is_fenced_for && has_joined_heavy_fences() && is_zipc(sleeper_features) &&
+                        waiting.load(kOrderObserve) == 0 && !is_elsewhere(notice);  // [sleep-announced], [moving]
+    return is_all ? Error::ok : kUnconcluded;
+  }
+
+  /// The same for everybody, and what has to be done. Ok or kMovedMeanwhile.
+  [[gnu::cold]] [[nodiscard]] Error wake_and_look(Role role) noexcept {
+    const Handshake side = role == Role::sender ? receiver_sleeps() : sender_sleeps();
+    full_fence();  // [sleep-announced] [moving]; also, the kernel does not promise that who wakes others makes one
+    const bool may_sleep = is_zipc(side.features) ? side.waiting.load(kOrderObserve) != 0  // [sleep-announced]
+                                                  : side.may_sleep_unannounced;
+    if (may_sleep) {
+      ZIPC_TEST_POINT("wake.before-waking");
+      wake_one(side.index);
+      ZIPC_TEST_POINT("wake.after-waking");
     }
-    if (side.waiting.load(kOrderObserve) == 0) return;  // [sleep-announced]
-    ZIPC_TEST_POINT("wake.before-waking");
-    wake_one(side.index);
-    ZIPC_TEST_POINT("wake.after-waking");
+    ZIPC_TEST_POINT("wake.before-notice");
+    return is_elsewhere(notice_to(role)) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
   }
 
   /// Calls `look` until it stops returning `nothing`, spinning first, then asleep on the peer's index: S1 to S4 of
@@ -438,7 +642,7 @@ class Ring {
     Error found = look();
     if (found != nothing) return found;
     if (deadline == kNoWait) return Error::timeout;
-    for (int i = spin_limit(); found == nothing && i > 0; --i) {
+    for (int left = (pace_ != nullptr ? *pace_ : Pace()).spins(); found == nothing && left > 0; --left) {
       spin_pause();
       found = look();
     }
@@ -456,18 +660,26 @@ class Ring {
       ZIPC_TEST_POINT("wait.before-announcing");
       side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
       ZIPC_TEST_POINT("wait.after-announcing");
-      full_fence();
+      const bool is_safe = fence_before_sleeping(publisher_features);
       found = look();
       if (found != nothing) break;
-      const auto limit = is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
+      const auto limit = is_safe && is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
       ZIPC_TEST_POINT("wait.before-sleeping");
       wait_while_unchanged({side.index, seen}, {side.notice, noticed}, std::min(deadline, deadline_after(limit)));
       ZIPC_TEST_POINT("wait.after-sleeping");
+      if (pace_ != nullptr) pace_->slept(Clock::now() - now);
       found = look();
     }
     ZIPC_TEST_POINT("wait.before-taking-back");
     if (stamp != 0) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     return found;
+  }
+
+  /// S2 of waiting.h. Returns whether the publisher is sure to see, or to have seen, that we sleep.
+  [[nodiscard]] static bool fence_before_sleeping(const std::atomic<std::uint32_t>& publisher_features) noexcept {
+    if (has_joined_heavy_fences() && heavy_fence()) return true;
+    full_fence();
+    return (publisher_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) == 0;  // it fences, too
   }
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
@@ -480,15 +692,17 @@ class Ring {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // one writer: no exchange
   }
 
-  /// The counter of the side with this index, without what it has counted and not published: it may be about to, or was killed.
-  /// Counters and indices start together and advance together, so they are the same modulo queue_size.
-  [[nodiscard]] std::uint64_t published(std::uint64_t count, std::uint32_t index) const noexcept {
-    const bool is_ahead = count != 0 && index < params_.queue_size && count % params_.queue_size == after(index);
-    return is_ahead ? count - 1 : count;
+  [[nodiscard]] std::uint64_t published(std::uint64_t counter, std::uint32_t index) const noexcept {
+    return published_count(counter, index, params_.queue_size);
   }
 
-  [[nodiscard]] std::uint32_t after(std::uint32_t index) const noexcept {
-    return index + 1 == params_.queue_size ? 0 : index + 1;
+  /// `count` is no more than what is left up to the end of the array.
+  [[nodiscard]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
+    return index + count == params_.queue_size ? 0 : index + count;
+  }
+  /// How many slots are free when the receiver is at `head` and the sender at `tail`.
+  [[nodiscard]] std::uint32_t free_before(std::uint32_t head, std::uint32_t tail) const noexcept {
+    return params_.queue_size - 1 - distance(head, tail);
   }
   [[nodiscard]] std::uint32_t distance(std::uint32_t from, std::uint32_t to) const noexcept {
     return to >= from ? to - from : to + params_.queue_size - from;
@@ -511,6 +725,7 @@ class Ring {
   std::byte* buffers_;
   Params params_;
   const std::atomic<std::uint8_t>* tripwire_;
+  Pace* pace_;
 };
 
 }  // namespace zipc

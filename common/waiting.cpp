@@ -1,13 +1,29 @@
-// What both ways of waiting share: how long to spin.
+// What all ways of waiting share: how long to spin.
 #include "common/waiting.h"
 
 #include <unistd.h>
 
-namespace zipc {
+#include <algorithm>
 
-int spin_limit() noexcept {
-  // About 10 us of looking: less than a sleep and a wake-up cost, so that a busy exchange stays out of the kernel.
-  static const int limit = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
+namespace zipc {
+namespace {
+
+/// The shortest of a few runs: others may have been interrupted.
+int pauses_in(std::chrono::nanoseconds duration) noexcept {
+  constexpr int kPauses = 32;
+  auto shortest = std::chrono::nanoseconds::max();
+  for (int run = 0; run < 4; ++run) {
+    const auto start = Clock::now();
+    spin_pauses(kPauses);
+    shortest = std::min<std::chrono::nanoseconds>(shortest, Clock::now() - start);
+  }
+  return static_cast<int>(duration.count() * kPauses / std::max<std::int64_t>(1, shortest.count()));
+}
+
+}  // namespace
+
+int Pace::spin_limit() noexcept {
+  static const int limit = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? pauses_in(kSpinTime) : 0;
   return limit;
 }
 

@@ -1,10 +1,13 @@
 // Waiting on Linux: shared futexes with absolute monotonic deadlines.
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 #include "common/waiting.h"
@@ -43,7 +46,30 @@ void wait_for_index(const Sighting& index, Deadline deadline) noexcept {
   syscall(SYS_futex, &index.word, FUTEX_WAIT_BITSET, index.seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
+#ifdef ZIPC_TSAN  // which would see a race
+constexpr bool kMayJoin = false;
+#else
+constexpr bool kMayJoin = true;
+#endif
+
 }  // namespace
+
+namespace detail {
+std::atomic<bool> joined_heavy_fences{false};
+}
+
+bool join_heavy_fences() noexcept {
+  static const bool joined = [] {
+    const char* wish = std::getenv("ZIPC_MEMBARRIER");
+    if (!kMayJoin || (wish != nullptr && std::strcmp(wish, "off") == 0)) return false;
+    // A forked child inherits this, as it does the flag below.
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+  }();
+  detail::joined_heavy_fences.store(joined, std::memory_order_relaxed);  // before this process announces anything
+  return joined;
+}
+
+bool heavy_fence() noexcept { return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0; }
 
 void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept {
   static std::atomic<bool> has_waitv{true};

@@ -95,10 +95,15 @@ Result<void> Move::freeze() {
   ZIPC_TEST_POINT("move.before-notice");
   tell(kNoticeMoving, 0);
   ZIPC_TEST_POINT("move.before-fence");
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // [moving]
+  const bool is_fenced_for_all = heavy_fence();  // [moving]
+  full_fence();
   ZIPC_TEST_POINT("move.before-snapshot");
   SegmentHeader header{};
   if (!platform::copy_header(old_.get(), &header, sizeof header)) return system_failure(next_.name);
+  if (!is_fenced_for_all && ((value(header.sender_features) | value(header.receiver_features)) & kFeatureFencesForBoth) != 0) {
+    return Failure{Error::unsupported, "zipcd may not use membarrier(2) here, but the peers of channel " + next_.name +
+                                           " do; permit it, or start them with ZIPC_MEMBARRIER=off"};
+  }
   ZIPC_TEST_POINT("move.after-snapshot");
   const auto waiting = lengths(header);
   if (!waiting) return waiting.failure();
@@ -158,11 +163,9 @@ Result<std::vector<std::uint64_t>> Move::lengths(const SegmentHeader& header) co
 Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std::uint64_t>& lengths) {
   const Params& params = next_.params;
   messages_ = static_cast<std::uint32_t>(lengths.size());
-  // Counters and indices stay the same modulo queue_size: Ring::repair_counters().
   const std::uint32_t old_head = value(header.head);
-  std::uint64_t received = header.received.load(std::memory_order_relaxed);  // the copy is ours
-  const std::uint32_t after_head = old_head + 1 == old_params_.queue_size ? 0 : old_head + 1;
-  if (received != 0 && received % old_params_.queue_size == after_head) --received;
+  const std::uint64_t received = published_count(header.received.load(std::memory_order_relaxed), old_head,  // the copy is ours
+                                                 old_params_.queue_size);
   const auto head = static_cast<std::uint32_t>(received % params.queue_size);
 
   std::vector<std::byte> message;

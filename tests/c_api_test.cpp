@@ -457,6 +457,82 @@ TEST_F(CApi, WritesAndReadsInPlace) {
   EXPECT_EQ(last(), ZIPC_ERROR_EMPTY);
 }
 
+TEST_F(CApi, SendsAndReceivesBatchesAlsoAroundTheEndOfTheQueue) {
+  ZipcContext sender = zipc_create_sender(name_.c_str(), 8, 4);
+  ZipcContext receiver = zipc_create_receiver(name_.c_str(), 8, 4);
+  std::uint32_t number = 0;
+  std::uint32_t expected = 0;
+  for (int round = 0; round < 20; ++round) {
+    for (int part = 0; part < 2; ++part) {  // the second meets the end of the queue, or the slots that are taken
+      std::uint8_t* slots = nullptr;
+      const std::uint32_t count = zipc_loan_batch(&sender, &slots, 5);
+      if (count == 0) {
+        EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_FULL);
+        break;
+      }
+      ASSERT_LE(count, 5u);
+      std::uint32_t sizes[5];
+      for (std::uint32_t i = 0; i < count; ++i) {
+        std::memcpy(slots + i * 4, &number, 4);
+        sizes[i] = 1 + number++ % 4;
+      }
+      ASSERT_EQ(zipc_publish_batch(&sender, sizes, count), count);
+    }
+    for (std::uint32_t take = 1; take < 5; ++take) {
+      std::uint8_t* messages = nullptr;
+      std::uint32_t sizes[5];
+      const std::uint32_t count = zipc_peek_batch(&receiver, &messages, sizes, take);
+      if (count == 0) {
+        EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_EMPTY);
+        break;
+      }
+      ASSERT_LE(count, take);
+      for (std::uint32_t i = 0; i < count; ++i, ++expected) {
+        ASSERT_EQ(sizes[i], 1 + expected % 4);
+        ASSERT_EQ(std::memcmp(messages + i * 4, &expected, sizes[i]), 0);
+      }
+      ASSERT_TRUE(zipc_pop_batch(&receiver, count));
+    }
+  }
+  EXPECT_GT(expected, 60u);
+  ZipcStats stats{};
+  ASSERT_TRUE(zipc_stats(&receiver, &stats));
+  EXPECT_EQ(stats.sent, number);
+  EXPECT_EQ(stats.received, expected);
+  EXPECT_EQ(stats.depth, number - expected);
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
+TEST_F(CApi, RefusesBatchesThatCannotBe) {
+  ZipcContext sender = zipc_create_sender(name_.c_str(), 4, 4);
+  ZipcContext receiver = zipc_create_receiver(name_.c_str(), 4, 4);
+  std::uint8_t* slots = nullptr;
+  std::uint32_t sizes[4] = {1, 1, 1, 1};
+  ASSERT_EQ(zipc_loan_batch(&sender, &slots, 100), 3u) << "one slot stays free";
+  EXPECT_EQ(zipc_publish_batch(&sender, sizes, 4), 0u);
+  EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_FULL);
+  sizes[1] = 5;
+  EXPECT_EQ(zipc_publish_batch(&sender, sizes, 3), 0u);
+  EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_MESSAGE_TOO_LARGE);
+  EXPECT_EQ(zipc_peek_batch(&receiver, &slots, sizes, 4), 0u) << "nothing was sent";
+  sizes[1] = 4;
+  ASSERT_EQ(zipc_publish_batch(&sender, sizes, 2), 2u);
+  EXPECT_FALSE(zipc_pop_batch(&receiver, 3));
+  EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_EMPTY);
+  ASSERT_EQ(zipc_peek_batch(&receiver, &slots, sizes, 4), 2u) << "nothing was taken out";
+  for (const auto refused : {zipc_loan_batch(&sender, nullptr, 1), zipc_loan_batch(&sender, &slots, 0),
+                             zipc_publish_batch(&sender, nullptr, 1), zipc_publish_batch(&sender, sizes, 0),
+                             zipc_peek_batch(&receiver, &slots, nullptr, 1), zipc_peek_batch(&receiver, nullptr, sizes, 1)}) {
+    EXPECT_EQ(refused, 0u);
+    EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(zipc_loan_batch(&receiver, &slots, 1), 0u);
+  EXPECT_EQ(zipc_last_error()->code, ZIPC_ERROR_CLOSED);
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
 TEST_F(CApi, WorksOverMemoryThatTheCallerOwns) {
   std::vector<std::uint64_t> memory(zipc_shared_memory_size(4, 8) / 8 + 1, 0xDDDDDDDDDDDDDDDD);
   ZipcContext receiver = zipc_init_receiver("any name", memory.data(), 4, 8, 0);

@@ -72,6 +72,25 @@ class [[nodiscard]] MessageOrError {
   Error error_ = Error::ok;
 };
 using Received = MessageOrError;
+
+/// Slots of a channel in a row, or why there are none: see zipc_loan_batch and zipc_peek_batch.
+class Batch {
+ public:
+  Batch(Error error) noexcept : error_(error) {}  // NOLINT: implicit on purpose
+  Batch(std::byte* data, std::size_t stride, std::size_t count) noexcept : data_(data), stride_(stride), count_(count) {}
+
+  explicit operator bool() const noexcept { return error_ == Error::ok; }
+  [[nodiscard]] Error error() const noexcept { return error_; }
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  /// All of slot `i`, message_size bytes.
+  [[nodiscard]] std::span<std::byte> operator[](std::size_t i) const noexcept { return {data_ + i * stride_, stride_}; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t count_ = 0;
+  Error error_ = Error::ok;
+};
 using Loaned = MessageOrError;
 
 /// What both ends of a channel have. Not used by itself.
@@ -160,6 +179,12 @@ class Sender : public Endpoint {
   /// Sends the first `size` bytes of the loaned slot. Errors as for send().
   [[nodiscard]] ZIPC_API Error publish(std::size_t size) noexcept;
 
+  /// Up to `most` free slots in a row. Errors as for loan().
+  [[nodiscard]] ZIPC_API Batch loan_batch(std::size_t most) noexcept;
+  /// Sends the first sizes[i] bytes of loaned slot i, for all i, at once. Errors as for send(); then none was sent, or, if the
+  /// channel moves just now, maybe some: stats() tells.
+  [[nodiscard]] ZIPC_API Error publish_batch(std::span<const std::uint32_t> sizes) noexcept;
+
  private:
   friend struct Access;
   explicit Sender(const ZipcContext& context) noexcept : Endpoint(context) {}
@@ -190,6 +215,12 @@ class Receiver : public Endpoint {
 
   /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
   [[nodiscard]] ZIPC_API Error pop() noexcept;
+
+  /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until
+  /// pop_batch(). Errors as for peek().
+  [[nodiscard]] ZIPC_API Batch peek_batch(std::span<std::uint32_t> sizes) noexcept;
+  /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
+  [[nodiscard]] ZIPC_API Error pop_batch(std::size_t count) noexcept;
 
  private:
   friend struct Access;

@@ -1,9 +1,9 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
-//   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--spin] [--hold]
-//             [--announce] [--tell] [--paced] [--renew] [--longest BYTES] [--resume] [--log]
+//   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--batches] [--spin]
+//             [--hold] [--announce] [--tell] [--paced] [--renew] [--longest BYTES] [--resume] [--log]
 //
-// QUEUE_SIZE 0: by name only. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
+// QUEUE_SIZE 0: by name only. --batches: up to seven messages at once; it spins. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
 // message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each
 // message it waits for a byte of its standard input, and prints the message's number afterwards. --renew: renews its lease
 // before each message. --hold: stays attached afterwards until its standard input ends. --resume: goes on behind what the
@@ -34,6 +34,7 @@ struct Options {
   std::uint64_t first = 0;
   std::uint64_t seed = 0;
   bool in_place = false;
+  bool batches = false;
   bool spin = false;
   bool hold = false;
   std::uint32_t longest = 0;  // message; of the channel's sizes when it was attached to, for they may change
@@ -81,6 +82,44 @@ Error send_one(Sender& sender, std::uint64_t number, const Options& options, std
   return options.spin ? sender.send(message) : sender.send_blocking(message);
 }
 
+constexpr std::size_t kBatch = 7;
+
+/// Sends `count` messages from `first` on.
+Error send_batches(Sender& sender, const Options& options) {
+  for (std::uint64_t sent = sender.stats().sent, end = sent + options.count, i = 0; i < options.count;) {
+    const zipc::Batch slots = sender.loan_batch(std::min<std::uint64_t>(kBatch, options.count - i));
+    if (!slots && goes_on(sender, slots.error(), Error::full, options)) continue;
+    if (!slots) return slots.error();
+    std::uint32_t sizes[kBatch];
+    for (std::size_t k = 0; k < slots.size(); ++k) {
+      const auto slot = slots[k].first(std::min<std::size_t>(options.longest, slots[k].size()));
+      sizes[k] = static_cast<std::uint32_t>(zipc::test::make_message(options.first + i + k, options.seed, slot).size());
+    }
+    const Error published = sender.publish_batch({sizes, slots.size()});
+    if (published != Error::ok && !goes_on(sender, published, Error::full, options)) return published;
+    i = options.count - (end - sender.stats().sent);  // after a move it may have been a part
+  }
+  return Error::ok;
+}
+
+/// Receives `count` messages from `first` on; the number of the first wrong one is left in `number`.
+Error receive_batches(Receiver& receiver, const Options& options, std::uint64_t& number) {
+  for (number = options.first; number < options.first + options.count;) {
+    std::uint32_t sizes[kBatch];
+    const auto most = std::min<std::uint64_t>(kBatch, options.first + options.count - number);
+    const zipc::Batch messages = receiver.peek_batch({sizes, static_cast<std::size_t>(most)});
+    if (!messages && goes_on(receiver, messages.error(), Error::empty, options)) continue;
+    if (!messages) return messages.error();
+    for (std::size_t k = 0; k < messages.size(); ++k) {
+      if (!zipc::test::is_message(messages[k].first(sizes[k]), number + k, options.seed, options.longest)) return Error::corrupt;
+    }
+    const std::uint64_t received = receiver.stats().received;
+    if (const Error popped = receiver.pop_batch(messages.size()); popped != Error::ok) return popped;
+    number += receiver.stats().received - received;  // after a move it may have been a part: the rest comes again
+  }
+  return Error::ok;
+}
+
 int send(Options options) {
   auto sender = options.params.queue_size == 0 ? Sender::open(options.name) : Sender::create(options.name, options.params);
   if (!sender) return complain(sender.failure());
@@ -88,6 +127,10 @@ int send(Options options) {
   if (options.announce) std::puts("attached");
   if (options.longest == 0) options.longest = sender->params().message_size;
   std::vector<std::byte> buffer(options.longest);
+  if (options.batches) {
+    if (const Error sent = send_batches(*sender, options); sent != Error::ok) return complain(sent, options.first);
+    options.count = 0;
+  }
   for (std::uint64_t i = 0; i < options.count; ++i) {
     if (char byte = 0; options.paced && read(0, &byte, 1) <= 0) break;
     if (const Error renewed = options.renew ? sender->renew() : Error::ok; renewed != Error::ok) return complain(renewed, i);
@@ -114,6 +157,11 @@ int receive(Options options) {
   if (options.longest == 0) options.longest = receiver->params().message_size;
   resume_at(receiver->stats().received, options);
   if (options.announce) std::puts("attached");
+  if (options.batches) {
+    std::uint64_t number = 0;
+    if (const Error got = receive_batches(*receiver, options, number); got != Error::ok) return complain(got, number);
+    options.count = 0;
+  }
   for (std::uint64_t i = 0; i < options.count; ++i) {
     if (char byte = 0; options.paced && read(0, &byte, 1) <= 0) break;
     zipc::Received message = Error::empty;
@@ -154,6 +202,7 @@ int main(int argc, char** argv) {
     else if (option == "--longest") options.longest = static_cast<std::uint32_t>(number());
     else if (option == "--seed") options.seed = number();
     else if (option == "--in-place") options.in_place = true;
+    else if (option == "--batches") options.batches = true;
     else if (option == "--spin") options.spin = true;
     else if (option == "--hold") options.hold = true;
     else if (option == "--announce") options.announce = true;

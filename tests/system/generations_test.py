@@ -48,7 +48,7 @@ class Generations(BrokerTest):
 
 class Resize(Generations):
     def test_under_load_loses_and_repeats_nothing(self):
-        for options in ((), ("--in-place",), ("--spin",)):
+        for options in ((), ("--in-place",), ("--spin",), ("--batches",)):
             with self.subTest(options=options):
                 self.name = unique_name()
                 count = MANY

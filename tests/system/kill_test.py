@@ -477,14 +477,14 @@ def dies_following(world, stop_at, victim_role, how="resize", in_place=False, al
 
 def add_peers():
     sending = ["publish.before-length", "publish.after-length", "publish.after-sent", "publish.after-bytes-sent",
-               "publish.before-tail", "publish.after-tail", "publish.before-notice"]
-    freeing = ["free.before-received", "free.before-head", "free.after-head", "free.before-notice"]
+               "publish.before-tail", "publish.after-tail", "wake.before-notice"]
+    freeing = ["free.before-received", "free.before-head", "free.after-head"]
     waking = ["wake.after-fence", "wake.before-waking", "wake.after-waking"]
     entering = ["attach.before-entering", "enter.before-retracting-peer", "enter.after-retracting-peer", "enter.after-pid",
                 "enter.before-repairing", "enter.after-repairing", "enter.after-skipping", "enter.before-announcing",
                 "announce.before-notice"]
     entered = ["announce.after-notice", "enter.after-announcing", "attach.after-entering", "attach.after-noting"]
-    consumed = {"free.after-head", "free.before-notice", *waking}
+    consumed = {"free.after-head", *waking}
     for brokered in (True, False):
         for point in sending + waking:
             add(dies, f"{point}:1", "sender", brokered=brokered)
