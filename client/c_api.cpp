@@ -108,13 +108,14 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   return require_role(receiver, Role::receiver);
 }
 
-// What the calls of the message path do when it is not all done at once. Out of their way, and called last: they would have to
-// save registers for it.
+// What the calls of the message path do when it is not all done at once. Out of their way, and called last: they would
+// have to save registers for it.
 
 [[gnu::cold, gnu::noinline]] bool refuse_to_send(const ZipcContext* sender) {
   return require_role(sender, Role::sender) && require_message(nullptr, 1);
 }
-[[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size, Error met) {
+[[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size,
+                                                 Error met) {
   return succeeded(zipc::otherwise::send(sender, message, size, {}, met), sender, size);
 }
 [[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender) {
@@ -129,9 +130,10 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   static_cast<void>(may_receive(receiver, message));
   return 0;
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message, const Slot& met) {
+[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message, Error met,
+                                                             std::uint32_t index, std::uint32_t size) {
   *message = nullptr;
-  return deliver(zipc::otherwise::receive(receiver, {}, met), receiver, message);
+  return deliver(zipc::otherwise::receive(receiver, {}, met, index, size), receiver, message);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message) {
   *message = nullptr;
@@ -172,7 +174,8 @@ ZipcContext zipc_init_sender(const char* name, void* memory, uint32_t queue_size
   return init(name, Role::sender, memory, {.queue_size = queue_size, .message_size = message_size}, id);
 }
 
-ZipcContext zipc_init_receiver(const char* name, void* memory, uint32_t queue_size, uint32_t message_size, uint64_t id) {
+ZipcContext zipc_init_receiver(const char* name, void* memory, uint32_t queue_size, uint32_t message_size,
+                               uint64_t id) {
   return init(name, Role::receiver, memory, {.queue_size = queue_size, .message_size = message_size}, id);
 }
 
@@ -190,8 +193,7 @@ void zipc_destroy(ZipcContext* context) {
 
 void zipc_unlink(const char* name) {
   try {
-    const auto removed =
-        name != nullptr ? Attachments::of_process().remove(name) : Result<void>(null_pointer("name"));
+    const auto removed = name != nullptr ? Attachments::of_process().remove(name) : Result<void>(null_pointer("name"));
     if (!removed) set_last_error(removed.failure());
   } catch (const std::bad_alloc&) {
     set_last_error(no_memory());
@@ -263,7 +265,7 @@ bool zipc_pop_batch(ZipcContext* receiver, uint32_t count) {
 uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
   const Slot slot = ring_of(*receiver).try_receive();
-  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, slot);
+  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, slot.error, slot.index, slot.size);
   *message = reinterpret_cast<uint8_t*>(slot.data);
   return slot.size;
 }

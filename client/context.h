@@ -11,7 +11,8 @@
 namespace zipc {
 
 static_assert(sizeof(ZipcContext) == 88);
-static_assert(offsetof(ZipcContext, id) == 0 && offsetof(ZipcContext, mode) == 8 && offsetof(ZipcContext, padding) == 9);
+static_assert(offsetof(ZipcContext, id) == 0 && offsetof(ZipcContext, mode) == 8 &&
+              offsetof(ZipcContext, padding) == 9);
 static_assert(offsetof(ZipcContext, name) == 16 && offsetof(ZipcContext, params) == 56);
 static_assert(offsetof(ZipcParams, message_size) == 0 && offsetof(ZipcParams, queue_size) == 4);
 static_assert(offsetof(ZipcContext, queue) == 64 && offsetof(ZipcContext, buffers) == 72);
@@ -19,7 +20,9 @@ static_assert(offsetof(ZipcContext, init_flag) == 80);
 
 /// The Pace of a context: its guesses, at padding[1].
 static_assert(sizeof(Pace) == 2 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
-[[nodiscard]] inline Pace& pace_of(ZipcContext& context) noexcept { return *reinterpret_cast<Pace*>(&context.padding[1]); }
+[[nodiscard]] inline Pace& pace_of(ZipcContext& context) noexcept {
+  return *reinterpret_cast<Pace*>(&context.padding[1]);
+}
 
 /// Bits of padding[0].
 inline constexpr std::uint8_t kContextHasTripwire = 1;  ///< it may be read; a caller's buffer has none

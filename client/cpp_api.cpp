@@ -63,7 +63,8 @@ Result<Sender> Sender::create(std::string_view name, const Params& params) {
 
 Result<Sender> Sender::open(std::string_view name) { return Access::sender(attach(name, Role::sender, std::nullopt)); }
 
-Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, std::string_view name, std::uint64_t id) {
+Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, std::string_view name,
+                            std::uint64_t id) {
   return Access::sender(over_memory(memory, params, name, Role::sender, id));
 }
 

@@ -24,7 +24,8 @@ Followed follow(ZipcContext& context, const Ring& left) noexcept {
   return {.error = followed.error(), .has_moved = followed ? *followed : left.has_moved()};
 }
 
-/// Whether what the sender published just as the channel moved is sent: in time to be carried over, or nothing has moved.
+/// Whether what the sender published just as the channel moved is sent: in time to be carried over, or nothing has
+/// moved.
 bool was_sent(const Followed& followed, const Ring& left) noexcept {
   if (followed.has_moved) return left.was_last_act_carried_over(Role::sender);
   return followed.error == Error::ok;
@@ -47,8 +48,8 @@ class Patience {
 
 using WaitFor = Error (Ring::*)(Deadline) noexcept;
 
-/// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for. `nothing`, at
-/// once, if the call is not to wait.
+/// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
+/// `nothing`, at once, if the call is not to wait.
 Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait_for) noexcept {
   if (!patience.may_wait()) return nothing;
   const Deadline deadline = patience.deadline();
@@ -114,14 +115,12 @@ Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   return followed.has_moved ? zipc::send(sender, written, size) : zipc::publish(sender, size);
 }
 
-Slot receive(ZipcContext& receiver, Timeout timeout, Slot met) noexcept {
+Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index, std::uint32_t size) noexcept {
   Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(receiver);
-    Slot slot = met;
-    if (met.error == kUndone) slot = ring.receive();
-    else slot.error = ring.conclude(Role::receiver, met.error);
-    met.error = kUndone;
+    Slot slot = met == kUndone ? ring.receive() : ring.slot_of(index, size, ring.conclude(Role::receiver, met));
+    met = kUndone;
     if (slot.error == Error::empty) {
       slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);
       if (slot.error == Error::ok) continue;
@@ -129,10 +128,11 @@ Slot receive(ZipcContext& receiver, Timeout timeout, Slot met) noexcept {
     if (slot.error != kMoved && slot.error != kMovedMeanwhile) return slot;
     const Followed followed = follow(receiver, ring);
     if (slot.error == kMovedMeanwhile) {
-      // A role that was taken away has received only what it had taken out in time; the rest is its successor's. A message
-      // that was published too late to be carried over is not received either: its sender sends it again.
-      const bool counts = followed.error == Error::fenced ? ring.was_last_act_carried_over(Role::receiver)
-                                                          : !followed.has_moved || !ring.was_published_too_late(slot.index);
+      // A role that was taken away has received only what it had taken out in time; the rest is its successor's. A
+      // message that was published too late to be carried over is not received either: its sender sends it again.
+      const bool counts = followed.error == Error::fenced
+                              ? ring.was_last_act_carried_over(Role::receiver)
+                              : !followed.has_moved || !ring.was_published_too_late(slot.index);
       slot.error = Error::ok;
       if (counts) return slot;
     }
@@ -165,7 +165,8 @@ SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept {
   return find(sender, {}, Error::full, &Ring::wait_for_space, [most](Ring ring) { return ring.loan_run(most); });
 }
 
-Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count, std::uint32_t& published) noexcept {
+Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
+                  std::uint32_t& published) noexcept {
   published = 0;
   Ring ring = ring_of(sender);
   const Error met = ring.publish_run(sizes, count);

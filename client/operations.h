@@ -1,14 +1,14 @@
 /// What can be done with a context: the ring's operations, as both APIs offer them.
 ///
-/// The ring knows one segment. Here it is seen to that a role outlives it: when the broker gives the channel other memory (a
-/// revoked peer, other sizes), the call that meets the notice goes there and is done there. And while a call sleeps in a
-/// channel that no broker looks after, it looks whether the peer is still alive.
+/// The ring knows one segment. Here it is seen to that a role outlives it: when the broker gives the channel other
+/// memory (a revoked peer, other sizes), the call that meets the notice goes there and is done there. And while a call
+/// sleeps in a channel that no broker looks after, it looks whether the peer is still alive.
 ///
 /// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; nullopt: not at all, and then
 /// Error::full or empty, after a pause of less than a microsecond where that lets a stream go faster.
 ///
-/// What nearly every call of a stream does stands here, to be inlined; what it does otherwise (looking at the peer's index,
-/// waiting, following the channel) in operations.cpp, out of the way.
+/// What nearly every call of a stream does stands here, to be inlined; what it does otherwise (looking at the peer's
+/// index, waiting, following the channel) in operations.cpp, out of the way.
 #pragma once
 
 #include <optional>
@@ -25,13 +25,16 @@ namespace otherwise {
                                     Error met) noexcept;
 [[nodiscard, gnu::cold]] Slot loan(ZipcContext& sender, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept;
-[[nodiscard, gnu::cold]] Slot receive(ZipcContext& receiver, Timeout timeout, Slot met) noexcept;
+/// The message of `size` bytes in slot `index` is out, if `met` says so. (A Slot would have to be put into memory.)
+[[nodiscard, gnu::cold]] Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index,
+                                      std::uint32_t size) noexcept;
 [[nodiscard, gnu::cold]] Slot peek(ZipcContext& receiver, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] Error pop(ZipcContext& receiver, Error met) noexcept;
 }  // namespace otherwise
 
 /// Sends a copy.
-[[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout = {}) noexcept {
+[[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
+                                                    Timeout timeout = {}) noexcept {
   const Error sent = ring_of(sender).try_send(message, size);
   return sent == Error::ok ? sent : otherwise::send(sender, message, size, timeout, sent);
 }
@@ -49,7 +52,7 @@ namespace otherwise {
 /// Takes the oldest message out.
 [[nodiscard, gnu::always_inline]] inline Slot receive(ZipcContext& receiver, Timeout timeout = {}) noexcept {
   const Slot slot = ring_of(receiver).try_receive();
-  return slot.error == Error::ok ? slot : otherwise::receive(receiver, timeout, slot);
+  return slot.error == Error::ok ? slot : otherwise::receive(receiver, timeout, slot.error, slot.index, slot.size);
 }
 
 [[nodiscard, gnu::always_inline]] inline Slot peek(ZipcContext& receiver, Timeout timeout = {}) noexcept {
@@ -62,8 +65,8 @@ namespace otherwise {
   return popped == Error::ok ? popped : otherwise::pop(receiver, popped);
 }
 
-/// Slots in a row: as loan(), publish(), peek() and pop(). When the channel moves just as they are published, they are sent one
-/// by one; `published` tells how many were.
+/// Slots in a row: as loan(), publish(), peek() and pop(). When the channel moves just as they are published, they are
+/// sent one by one; `published` tells how many were.
 [[nodiscard]] SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept;
 [[nodiscard]] Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
                                 std::uint32_t& published) noexcept;

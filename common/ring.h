@@ -1,30 +1,32 @@
 /// The lock-free queue of one sender and one receiver: the whole data path. No system call unless the peer sleeps, or
 /// is of a kind that does not say whether it sleeps.
 ///
-/// *Thread safety.* At most one thread at a time calls the sender's functions of a segment and at most one the receiver's;
-/// they may be different processes. A Ring holds no state of its own: copies of it, in this process or in a forked child,
-/// see and continue the same queue.
+/// *Thread safety.* At most one thread at a time calls the sender's functions of a segment and at most one the
+/// receiver's; they may be different processes. A Ring holds no state of its own: copies of it, in this process or in a
+/// forked child, see and continue the same queue.
 ///
 /// *Synchronises-with pairs*; each name is written at both ends:
-///   [message-ready]    tail.store(release) by the sender    -> tail.load(acquire) by the receiver: the slot's bytes are visible
-///   [slot-free]        head.store(release) by the receiver  -> head.load(acquire) by the sender: the slot may be overwritten
-///   [sleep-announced]  the fences around the waiting words: waiting.h has the proof
-///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
-///   [moving]           the fence after an index is published -> the broker's heavy fence between kNoticeMoving and its look
-///                      at the indices (move.cpp): either the index was seen there, or the notice is seen here. That the
-///                      other side, too, sees the notice if it sees the index needs a machine on which a store is seen by
-///                      all others at once (multi-copy atomicity): x86_64 and aarch64
+///   [message-ready]    tail.store(release) by the sender    -> tail.load(acquire) by the receiver: the slot's bytes
+///   are visible [slot-free]        head.store(release) by the receiver  -> head.load(acquire) by the sender: the slot
+///   may be overwritten [sleep-announced]  the fences around the waiting words: waiting.h has the proof [noticed] a
+///   notice word, written after what it tells of -> read by the side that it stands for [moving]           the fence
+///   after an index is published -> the broker's heavy fence between kNoticeMoving and its look
+///                      at the indices (move.cpp): either the index was seen there, or the notice is seen here. That
+///                      the other side, too, sees the notice if it sees the index needs a machine on which a store is
+///                      seen by all others at once (multi-copy atomicity): x86_64 and aarch64
 ///
 /// *Invariants.*
 ///   1. head == tail is empty, head == tail + 1 (modulo queue_size) is full: at most queue_size - 1 messages wait.
-///   2. Only the sender writes slot tail, and only while the queue is not full. So the slot that was received last, head - 1,
+///   2. Only the sender writes slot tail, and only while the queue is not full. So the slot that was received last,
+///   head - 1,
 ///      stays intact until the receiver's next receive.
-///   3. A cached tail is used only while the sender is known to be zipc: an existing one may reset the queue when it attaches.
+///   3. A cached tail is used only while the sender is known to be zipc: an existing one may reset the queue when it
+///   attaches.
 ///   4. Every index and length read from shared memory is checked before it is used: Error::corrupt.
 ///
-/// The cached copies of the peer's index, which save a cache miss a message, are the idea of Rigtorp's SPSCQueue. They stand
-/// in the segment, on their owner's line, because two contexts of one process (or a parent and its forked child) may take
-/// turns in one role, and a private copy would be out of date in the other.
+/// The cached copies of the peer's index, which save a cache miss a message, are the idea of Rigtorp's SPSCQueue. They
+/// stand in the segment, on their owner's line, because two contexts of one process (or a parent and its forked child)
+/// may take turns in one role, and a private copy would be out of date in the other.
 #pragma once
 
 #include <algorithm>
@@ -53,10 +55,11 @@ struct SlotRun {
   std::byte* data = nullptr;
 };
 
-/// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again;
-/// these two are no part of the numbering, and never leave the library.
-inline constexpr Error kMoved{-1};            ///< nothing was done
-inline constexpr Error kMovedMeanwhile{-2};   ///< it was done here; final_head and final_tail tell whether it counts there
+/// What else the ring answers; these are no part of the numbering, and never leave the library. First: when the channel
+/// has, or may soon have, other memory. The client follows it there and tries again.
+inline constexpr Error kMoved{-1};  ///< nothing was done
+inline constexpr Error kMovedMeanwhile{
+    -2};  ///< it was done here; final_head and final_tail tell whether it counts there
 /// What a try_ function answers: it was done here, and conclude() has to see what else there is to do.
 inline constexpr Error kUnconcluded{-3};
 /// Or that nothing was done, because there is more to it: the function of the same name without try_ does it.
@@ -69,8 +72,8 @@ struct PeerSeen {
   std::uint32_t notice = 0;  ///< Notice bits
 };
 
-/// The counter of a side whose index is `index`, without what it has counted and not published: it may be about to, or was
-/// killed. Counters and indices start together and advance together, so they are the same modulo queue_size.
+/// The counter of a side whose index is `index`, without what it has counted and not published: it may be about to, or
+/// was killed. Counters and indices start together and advance together, so they are the same modulo queue_size.
 [[nodiscard]] constexpr std::uint64_t published_count(std::uint64_t counter, std::uint32_t index,
                                                       std::uint32_t queue_size) noexcept {
   if (index >= queue_size) return counter;
@@ -88,8 +91,9 @@ inline constexpr SleepLimits kReceiverSleep{std::chrono::milliseconds::max(), st
 /// An existing receiver never wakes a sender, and may take the place of a zipc receiver that was killed, unseen.
 inline constexpr SleepLimits kSenderSleep{std::chrono::milliseconds(100), std::chrono::milliseconds(1)};
 
-/// memcpy, without a call for what is short.
-inline void copy_message(std::byte* to, const void* from, std::size_t size) noexcept {
+/// memcpy of up to kShort bytes, without a call, for which registers would have to be saved.
+inline constexpr std::size_t kShort = 256;
+inline void copy_short(std::byte* to, const void* from, std::size_t size) noexcept {
   const auto* bytes = static_cast<const std::byte*>(from);
   const auto both_ends = [&](auto unit) {  // which overlap in the middle
     std::memcpy(&unit, bytes, sizeof unit);
@@ -97,15 +101,21 @@ inline void copy_message(std::byte* to, const void* from, std::size_t size) noex
     std::memcpy(&unit, bytes + size - sizeof unit, sizeof unit);
     std::memcpy(to + size - sizeof unit, &unit, sizeof unit);
   };
-  struct Sixteen { std::uint64_t words[2]; };
-  struct ThirtyTwo { std::uint64_t words[4]; };
-  if (size > 64) std::memcpy(to, from, size);
-  else if (size >= 32) both_ends(ThirtyTwo{});
-  else if (size >= 16) both_ends(Sixteen{});
-  else if (size >= 8) both_ends(std::uint64_t{});
-  else if (size >= 4) both_ends(std::uint32_t{});
-  else if (size >= 2) both_ends(std::uint16_t{});
-  else if (size == 1) *to = *bytes;
+  struct Sixteen {
+    std::uint64_t words[2];
+  };
+  if (size >= 16) {
+    for (; size > 32; size -= 16, to += 16, bytes += 16) std::memcpy(to, bytes, 16);
+    both_ends(Sixteen{});
+  } else if (size >= 8) {
+    both_ends(std::uint64_t{});
+  } else if (size >= 4) {
+    both_ends(std::uint32_t{});
+  } else if (size >= 2) {
+    both_ends(std::uint16_t{});
+  } else if (size == 1) {
+    *to = *bytes;
+  }
 }
 
 class Ring {
@@ -121,22 +131,22 @@ class Ring {
       : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pace_(pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
-  /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call if
-  /// the receiver sleeps.
+  /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
+  /// if the receiver sleeps.
   [[nodiscard]] Error send(const void* message, std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = loan();
     if (slot.error != Error::ok) return slot.error;
-    copy_message(slot.data, message, size);
+    if (size != 0) std::memcpy(slot.data, message, size);
     return conclude(Role::sender, publish_slot(slot.index, size));
   }
 
-  /// The try_ functions do what is left of send(), loan() and so on when the peer need not be looked at, as for nearly every
-  /// message of a stream: half the instructions, and no call. Error::ok, kUnconcluded or kUndone.
+  /// The try_ functions do what is left of send(), loan() and so on when the peer need not be looked at, as for nearly
+  /// every message of a stream: half the instructions, and no call. Error::ok, kUnconcluded or kUndone.
   [[nodiscard]] Error try_send(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot || size > params_.message_size) return kUndone;
-    copy_message(slot_data(tail), message, size);
+    if (tail == kNoSlot || size > params_.message_size || size > kShort) return kUndone;
+    copy_short(slot_data(tail), message, size);
     return publish_slot(tail, size);
   }
   [[nodiscard]] Slot try_loan() const noexcept {
@@ -165,6 +175,11 @@ class Ring {
     return head == kNoSlot ? kUndone : free_slots(head, 1);
   }
 
+  /// What receive() answers when the message of `size` bytes in slot `index` is out.
+  [[nodiscard]] Slot slot_of(std::uint32_t index, std::uint32_t size, Error error) const noexcept {
+    return {.error = error, .index = index, .data = slot_data(index), .size = size};
+  }
+
   /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved.
   [[nodiscard]] Error conclude(Role role, Error begun) noexcept {
     return begun == kUnconcluded ? wake_and_look(role) : begun;
@@ -185,8 +200,8 @@ class Ring {
     return slot.error == Error::ok ? conclude(Role::sender, publish_slot(slot.index, size)) : slot.error;
   }
 
-  /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender has
-  /// gone: told once), corrupt, kMoved.
+  /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender
+  /// has gone: told once), corrupt, kMoved.
   [[nodiscard]] Slot peek() noexcept {
     const Oldest oldest = find_oldest();
     if (oldest.error != Error::ok) return {.error = oldest.error};
@@ -195,29 +210,30 @@ class Ring {
     return {.index = oldest.index, .data = slot_data(oldest.index), .size = static_cast<std::uint32_t>(size)};
   }
 
-  /// Gives the slot of the oldest message back. Errors as for peek(), and kMovedMeanwhile. Cost: a system call if the sender
-  /// sleeps.
+  /// Gives the slot of the oldest message back. Errors as for peek(), and kMovedMeanwhile. Cost: a system call if the
+  /// sender sleeps.
   [[nodiscard]] Error pop() noexcept {
     const Oldest oldest = find_oldest();
     return oldest.error == Error::ok ? conclude(Role::receiver, free_slots(oldest.index, 1)) : oldest.error;
   }
 
-  /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with kMovedMeanwhile
-  /// the slot is the message's.
+  /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with
+  /// kMovedMeanwhile the slot is the message's.
   [[nodiscard]] Slot receive() noexcept {
     Slot slot = peek();
     if (slot.error == Error::ok) slot.error = conclude(Role::receiver, free_slots(slot.index, 1));
     return slot;
   }
 
-  /// The next free slots, `most` of them at most: to be written in place, and sent by publish_run(). Errors as for loan().
+  /// The next free slots, `most` of them at most: to be written in place, and sent by publish_run(). Errors as for
+  /// loan().
   [[nodiscard]] SlotRun loan_run(std::uint32_t most) noexcept {
     const Slot first = loan();
     if (first.error != Error::ok) return {.error = first.error};
     std::uint32_t head = header_->cached_head.load(std::memory_order_relaxed);  // our own copy
     const std::uint32_t wanted = std::min(most, params_.queue_size - first.index);
     if (free_before(head, first.index) < wanted) {
-      head = header_->head.load(kOrderObserve);  // [slot-free]
+      head = header_->head.load(kOrderObserve);                               // [slot-free]
       if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};  // as in free_slot()
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
@@ -225,8 +241,8 @@ class Ring {
     return {.index = first.index, .count = std::min(wanted, free_before(head, first.index)), .data = first.data};
   }
 
-  /// Sends the first sizes[i] bytes of slot i of those that loan_run() gave, for i < count, all at once. Error::ok, full (there
-  /// are not so many slots in a row), and as for publish().
+  /// Sends the first sizes[i] bytes of slot i of those that loan_run() gave, for i < count, all at once. Error::ok,
+  /// full (there are not so many slots in a row), and as for publish().
   [[nodiscard]] Error publish_run(const std::uint32_t* sizes, std::uint32_t count) noexcept {
     if (count == 0) return Error::ok;
     const SlotRun run = loan_run(count);
@@ -243,8 +259,8 @@ class Ring {
     return conclude(Role::sender, publish_slots(run.index, count, bytes, largest));
   }
 
-  /// The oldest messages that are known to wait, `most` of them at most. `sizes`: room for as many lengths. Errors as for
-  /// peek().
+  /// The oldest messages that are known to wait, `most` of them at most. `sizes`: room for as many lengths. Errors as
+  /// for peek().
   [[nodiscard]] SlotRun peek_run(std::uint32_t* sizes, std::uint32_t most) noexcept {
     const Slot first = peek();
     if (first.error != Error::ok) return {.error = first.error};
@@ -260,8 +276,8 @@ class Ring {
     return {.index = first.index, .count = count, .data = first.data};
   }
 
-  /// Gives the slots of the `count` oldest messages back, all at once. Error::ok, empty (there are not so many), and as for
-  /// pop().
+  /// Gives the slots of the `count` oldest messages back, all at once. Error::ok, empty (there are not so many), and as
+  /// for pop().
   [[nodiscard]] Error pop_run(std::uint32_t count) noexcept {
     if (count == 0) return Error::ok;
     const Slot first = peek();
@@ -275,8 +291,8 @@ class Ring {
 
   /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
   [[nodiscard]] Error wait_for_message(Deadline deadline) noexcept {
-    return wait_until([this] { return peek().error; }, Error::empty, receiver_sleeps(), header_->sender_features, deadline,
-                      kReceiverSleep);
+    return wait_until([this] { return peek().error; }, Error::empty, receiver_sleeps(), header_->sender_features,
+                      deadline, kReceiverSleep);
   }
 
   /// Waits until the queue is not full: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
@@ -295,22 +311,26 @@ class Ring {
   }
 
   /// What the holder of `role` is told: Notice bits.
-  [[nodiscard]] std::uint32_t notice(Role role) const noexcept { return notice_to(role).load(kOrderObserve); }  // [noticed]
+  [[nodiscard]] std::uint32_t notice(Role role) const noexcept {
+    return notice_to(role).load(kOrderObserve);
+  }  // [noticed]
 
   /// Whether the channel has other memory; then it stays so, and final_head and final_tail are what they are.
   [[nodiscard]] bool has_moved() const noexcept { return (notice(Role::sender) & kNoticeMoved) != 0; }
 
   /// Whether what the holder of `role` did last before it was told to move counts in the channel's other memory.
   [[nodiscard]] bool was_last_act_carried_over(Role role) const noexcept {
-    const auto index_is_final = [](const std::atomic<std::uint32_t>& index, const std::atomic<std::uint32_t>& final_index) {
+    const auto index_is_final = [](const std::atomic<std::uint32_t>& index,
+                                   const std::atomic<std::uint32_t>& final_index) {
       return index.load(std::memory_order_relaxed) == final_index.load(std::memory_order_relaxed);  // after [noticed]
     };
     return role == Role::sender ? index_is_final(header_->tail, header_->final_tail)
                                 : index_is_final(header_->head, header_->final_head);
   }
 
-  /// Whether the message in slot `index`, which was received last, was published too late for the channel's other memory.
-  /// Its sender has seen the notice, and sends it again. One that is not there because it was received in time is no such.
+  /// Whether the message in slot `index`, which was received last, was published too late for the channel's other
+  /// memory. Its sender has seen the notice, and sends it again. One that is not there because it was received in time
+  /// is no such.
   [[nodiscard]] bool was_published_too_late(std::uint32_t index) const noexcept {
     return index == carried().end && received_meanwhile(header_->head) != 0;
   }
@@ -343,11 +363,11 @@ class Ring {
     return is_among_them ? distance(head, end) : 0;
   }
 
-  /// Takes up to `count` messages out, unread. The caller is the receiver, has not announced itself yet, and then forgets
-  /// what is cached.
+  /// Takes up to `count` messages out, unread. The caller is the receiver, has not announced itself yet, and then
+  /// forgets what is cached.
   void skip(std::uint32_t count) noexcept {
     // Whatever the notice says: if the channel moves on at this moment, received_meanwhile() will tell of it there.
-    const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
+    const std::uint32_t tail = header_->tail.load(kOrderObserve);        // [message-ready]
     std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size || head >= params_.queue_size) return;
     for (; count != 0 && head != tail; --count, head = after(head)) {
@@ -357,23 +377,29 @@ class Ring {
     }
   }
 
-  /// Forgets what a predecessor in `role` knew of the peer's index: an existing peer, which keeps no copy, may have followed it.
-  /// The caller holds the role.
+  /// Forgets what a predecessor in `role` knew of the peer's index: an existing peer, which keeps no copy, may have
+  /// followed it. The caller holds the role.
   void forget_cached(Role role) noexcept {
-    const std::uint32_t own = (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
+    const std::uint32_t own =
+        (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
     // What looks full, or empty, is looked up before anything else is done.
-    if (role == Role::sender) header_->cached_head.store(after(own), std::memory_order_relaxed);  // our own copy
-    else header_->cached_tail.store(own, std::memory_order_relaxed);
+    if (role == Role::sender)
+      header_->cached_head.store(after(own), std::memory_order_relaxed);  // our own copy
+    else
+      header_->cached_tail.store(own, std::memory_order_relaxed);
   }
 
   /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.
   void repair_counters(Role role) noexcept {
     auto& counter = role == Role::sender ? header_->sent : header_->received;
-    const std::uint32_t index = (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
-    counter.store(published(counter.load(std::memory_order_relaxed), index), std::memory_order_relaxed);  // our own counter
+    const std::uint32_t index =
+        (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
+    counter.store(published(counter.load(std::memory_order_relaxed), index),
+                  std::memory_order_relaxed);  // our own counter
   }
 
-  /// Tells the holder of `role` that its peer has gone; wakes it. `notice`: kNoticePeerGone, and what is known about how.
+  /// Tells the holder of `role` that its peer has gone; wakes it. `notice`: kNoticePeerGone, and what is known about
+  /// how.
   void tell_of_departure(Role role, std::uint32_t notice) noexcept {
     notice_to(role).fetch_or(notice, std::memory_order_release);  // [noticed]
     wake_one(notice_to(role));
@@ -384,20 +410,21 @@ class Ring {
     notice_to(role).fetch_and(~std::uint32_t{kNoticePeerGone}, std::memory_order_relaxed);  // its holder reads it later
   }
 
-  /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed left,
-  /// its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
+  /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
+  /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role) noexcept {
     const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u);
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
-    notice_to(other(role)).fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
+    notice_to(other(role))
+        .fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
     ZIPC_TEST_POINT("announce.after-notice");
     full_fence();
   }
 
-  /// Takes announce() back and tells the peer, with `notice` as for tell_of_departure(). Whoever does it may be killed on the
-  /// way: then the role counts as announced until the next has told the peer, maybe once more.
+  /// Takes announce() back and tells the peer, with `notice` as for tell_of_departure(). Whoever does it may be killed
+  /// on the way: then the role counts as announced until the next has told the peer, maybe once more.
   void retract_and_tell(Role role, std::uint32_t notice) noexcept {
     features(role).store(kFeatureOnTheWay, std::memory_order_relaxed);  // before [noticed]
     waiting_word(role).store(0, std::memory_order_relaxed);             // late is harmless: a wake too many
@@ -429,7 +456,8 @@ class Ring {
 
   [[nodiscard]] Stats stats() const noexcept {
     Stats s;
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // each is exact, together they are a snapshot
+    const std::uint32_t head =
+        header_->head.load(std::memory_order_relaxed);  // each is exact, together they are a snapshot
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // of no single moment
     const bool may_repair = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;
     const std::uint64_t sent = header_->sent.load(std::memory_order_relaxed);
@@ -484,8 +512,8 @@ class Ring {
     if (header_->cached_head.load(std::memory_order_relaxed) == next) {
       if (pace_ != nullptr) spin_pauses(pace_->pauses());
       const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
-      // A slot that was freed too late for the broker to see may not be used either: with it the queue would hold more than
-      // it can, by the indices that the broker has seen. Who sees the room sees the notice, too [moving].
+      // A slot that was freed too late for the broker to see may not be used either: with it the queue would hold more
+      // than it can, by the indices that the broker has seen. Who sees the room sees the notice, too [moving].
       if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
@@ -580,7 +608,7 @@ class Ring {
   }
 
   void refresh_cached_tail(std::uint32_t head, std::uint32_t tail) noexcept {
-    if (tail >= params_.queue_size) return;  // peek() reports it
+    if (tail >= params_.queue_size) return;                       // peek() reports it
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy
     const std::uint32_t depth = distance(head, tail);
     if (pace_ != nullptr) pace_->found_messages(depth, params_.queue_size);
@@ -591,11 +619,11 @@ class Ring {
 
   /// Where one side publishes and the other sleeps.
   struct Handshake {
-    std::atomic<std::uint32_t>& index;             ///< of the publisher; the sleeper's futex word
-    std::atomic<std::uint32_t>& waiting;           ///< of the sleeper
-    const std::atomic<std::uint32_t>& notice;      ///< to the sleeper
-    const std::atomic<std::uint32_t>& features;    ///< of the sleeper
-    bool may_sleep_unannounced;                    ///< an existing receiver does; an existing sender never sleeps
+    std::atomic<std::uint32_t>& index;           ///< of the publisher; the sleeper's futex word
+    std::atomic<std::uint32_t>& waiting;         ///< of the sleeper
+    const std::atomic<std::uint32_t>& notice;    ///< to the sleeper
+    const std::atomic<std::uint32_t>& features;  ///< of the sleeper
+    bool may_sleep_unannounced;                  ///< an existing receiver does; an existing sender never sleeps
   };
 
   [[nodiscard]] Handshake receiver_sleeps() const noexcept {
@@ -605,14 +633,16 @@ class Ring {
     return {header_->head, header_->sender_waiting, header_->notice_to_sender, header_->sender_features, false};
   }
 
-  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is nothing
-  /// else to do. Otherwise, or if it will not: kUnconcluded.
+  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is
+  /// nothing else to do. Otherwise, or if it will not: kUnconcluded.
   [[nodiscard]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
-                                         const std::atomic<std::uint32_t>& waiting,
-                                         const std::atomic<std::uint32_t>& notice) const noexcept {
-    light_fence();  // [sleep-announced] [moving]: also what decides about the fence is read after the index is published
+                                        const std::atomic<std::uint32_t>& waiting,
+                                        const std::atomic<std::uint32_t>& notice) const noexcept {
+    light_fence();  // [sleep-announced] [moving]: also what decides about the fence is read after the index is
+                    // published
     ZIPC_TEST_POINT("wake.after-fence");
-    const bool is_fenced_for = (sleeper_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) != 0;  // on our line
+    const bool is_fenced_for =
+        (sleeper_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) != 0;  // on our line
     const bool is_all = is_fenced_for && has_joined_heavy_fences() && is_zipc(sleeper_features) &&
                         waiting.load(kOrderObserve) == 0 && !is_elsewhere(notice);  // [sleep-announced], [moving]
     return is_all ? Error::ok : kUnconcluded;
@@ -654,7 +684,7 @@ class Ring {
         break;
       }
       // What S4 compares the index with must be read before S3: an index that changes later ends the sleep.
-      const std::uint32_t seen = side.index.load(std::memory_order_relaxed);  // look() synchronises
+      const std::uint32_t seen = side.index.load(std::memory_order_relaxed);      // look() synchronises
       const std::uint32_t noticed = side.notice.load(std::memory_order_relaxed);  // the same
       if (stamp == 0) stamp = waiting_stamp();
       ZIPC_TEST_POINT("wait.before-announcing");
@@ -685,7 +715,8 @@ class Ring {
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 &&  // on our own line
-           (tripwire_ == nullptr || tripwire_->load(std::memory_order_relaxed) != 0);  // zeroed by the kernel; set again at attach
+           (tripwire_ == nullptr ||
+            tripwire_->load(std::memory_order_relaxed) != 0);  // zeroed by the kernel; set again at attach
   }
 
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {

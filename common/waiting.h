@@ -10,23 +10,23 @@
 ///       P3  if (waiting != 0) wake        S3  if (index != seen) do not sleep
 ///                                         S4  futex_waitv(index, seen; notice, noticed)
 ///
-/// It is Dekker's handshake: with a full fence at P2 and at S2, P3 and S3 cannot both miss the other's store. If S3 sees
-/// the new index, S does not sleep. If P3 sees the announcement, P wakes: either S is inside S4 and is woken, or it has
-/// not got there and the kernel, which compares index with seen under its own lock, returns at once.
+/// It is Dekker's handshake: with a full fence at P2 and at S2, P3 and S3 cannot both miss the other's store. If S3
+/// sees the new index, S does not sleep. If P3 sees the announcement, P wakes: either S is inside S4 and is woken, or
+/// it has not got there and the kernel, which compares index with seen under its own lock, returns at once.
 ///
-/// A full fence in every P2 would cost more than the rest of the message. So S pays for both where it can: its heavy fence
-/// (Linux: membarrier) makes every processor that runs a thread of a process that has joined pass a full fence while it lasts.
-/// If P's fence falls before P1, P3 comes after S2, and sees S1; if after, S3 sees P1. P2 then only keeps the compiler from
-/// swapping P1 and P3. P relies on it if P's process has joined and S has announced kFeatureFencesForBoth; otherwise P2 is a
-/// full fence. An S that has not joined makes a full fence, too, and beside a P that has, sleeps for a limited time: P may not
-/// have seen yet that another S was there before.
+/// A full fence in every P2 would cost more than the rest of the message. So S pays for both where it can: its heavy
+/// fence (Linux: membarrier) makes every processor that runs a thread of a process that has joined pass a full fence
+/// while it lasts. If P's fence falls before P1, P3 comes after S2, and sees S1; if after, S3 sees P1. P2 then only
+/// keeps the compiler from swapping P1 and P3. P relies on it if P's process has joined and S has announced
+/// kFeatureFencesForBoth; otherwise P2 is a full fence. An S that has not joined makes a full fence, too, and beside a
+/// P that has, sleeps for a limited time: P may not have seen yet that another S was there before.
 ///
-/// The notice word (layout.h) is a second one to sleep on, for what the peer cannot say itself: that it has died, that the
-/// channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
+/// The notice word (layout.h) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
+/// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///
-/// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what it
-/// published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the wake-up of
-/// the next publication; a test that hung has shown it.
+/// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what
+/// it published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the
+/// wake-up of the next publication; a test that hung has shown it.
 #pragma once
 
 #include <algorithm>
@@ -64,33 +64,36 @@ inline constexpr Deadline kNoWait = Deadline::min();
 #endif
 
 #ifdef ZIPC_TSAN
-inline constexpr std::memory_order kOrderPublish = std::memory_order_seq_cst;   // P1, S1
-inline constexpr std::memory_order kOrderObserve = std::memory_order_seq_cst;   // P3, S3
+inline constexpr std::memory_order kOrderPublish = std::memory_order_seq_cst;  // P1, S1
+inline constexpr std::memory_order kOrderObserve = std::memory_order_seq_cst;  // P3, S3
 inline constexpr std::memory_order kOrderAnnounce = std::memory_order_seq_cst;
 inline void full_fence() noexcept {}
 inline void light_fence() noexcept {}
 #else
 inline constexpr std::memory_order kOrderPublish = std::memory_order_release;  // [message-ready], [slot-free]
 inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  // their other halves
-inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // ordered by the fences of the handshake
+inline constexpr std::memory_order kOrderAnnounce =
+    std::memory_order_relaxed;  // ordered by the fences of the handshake
 inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline void light_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 #endif
 
-/// Has the heavy fences of all processes reach this one from now on, if the system can do that. Returns whether it can, and
-/// so whether this process can make them. ZIPC_MEMBARRIER=off in the environment: no. Cost: a system call, the first time.
+/// Has the heavy fences of all processes reach this one from now on, if the system can do that. Returns whether it can,
+/// and so whether this process can make them. ZIPC_MEMBARRIER=off in the environment: no. Cost: a system call, the
+/// first time.
 [[gnu::cold]] bool join_heavy_fences() noexcept;
 /// Whether that has been done.
 [[nodiscard]] inline bool has_joined_heavy_fences() noexcept;
-/// Makes one, with the effect of a full fence here. False: it could not be made. Cost: a system call, which interrupts every
-/// processor on which a process that has joined runs just now.
+/// Makes one, with the effect of a full fence here. False: it could not be made. Cost: a system call, which interrupts
+/// every processor on which a process that has joined runs just now.
 [[gnu::cold]] bool heavy_fence() noexcept;
 
 namespace detail {
 extern std::atomic<bool> joined_heavy_fences;
 }
 inline bool has_joined_heavy_fences() noexcept {
-  return detail::joined_heavy_fences.load(std::memory_order_relaxed);  // set by this process, before it announces anything
+  return detail::joined_heavy_fences.load(
+      std::memory_order_relaxed);  // set by this process, before it announces anything
 }
 
 /// A word of shared memory, and what was read there.
@@ -125,41 +128,50 @@ inline void spin_pause() noexcept {
 #endif
 }
 
-/// How often one end of a channel looks at the other's index, and how long it spins before it sleeps, learnt from its recent
-/// looks. It is a guess: any value is correct. Zeros are a beginning.
+/// How often one end of a channel looks at the other's index, and how long it spins before it sleeps, learnt from its
+/// recent looks. It is a guess: any value is correct. Zeros are a beginning.
 ///
-/// Every look takes the peer's cache line away, just when it may be about to be written. In a dialogue it has to be so: what is
-/// looked for comes one at a time, and a pause is lost time. In a stream a pause before the look lets the peer do a whole batch
-/// meanwhile.
+/// Every look takes the peer's cache line away, just when it may be about to be written. In a dialogue it has to be so:
+/// what is looked for comes one at a time, and a pause is lost time. In a stream a pause before the look lets the peer
+/// do a whole batch meanwhile.
 class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass.
   [[nodiscard]] int pauses() const noexcept { return pauses_; }
   /// A receiver has looked, and found so many messages in a queue of `slots`.
   void found_messages(std::uint32_t count, std::uint32_t slots) noexcept {
-    if (count <= 1) pauses_ >>= 1;  // a dialogue, or the stream has ended
-    else found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));
+    if (count <= 1)
+      pauses_ >>= 1;  // a dialogue, or the stream has ended
+    else
+      found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));
   }
-  /// A sender that had filled the queue has looked, and found so many free slots. It is the receiver that is slow, so it can be
-  /// left alone for longer.
-  void found_space(std::uint32_t count, std::uint32_t slots) noexcept { found(count, slots / 4, std::min(63u, slots / 16)); }
+  /// A sender that had filled the queue has looked, and found so many free slots. It is the receiver that is slow, so
+  /// it can be left alone for longer.
+  void found_space(std::uint32_t count, std::uint32_t slots) noexcept {
+    found(count, slots / 4, std::min(63u, slots / 16));
+  }
 
   /// How many spin_pause()s to spend before sleeping.
   [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
   /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not.
   void slept(std::chrono::nanoseconds duration) noexcept {
-    if (duration <= kSpinTime) shrunk_ = 0;
-    else if (shrunk_ < kMostShrunk) ++shrunk_;
+    if (duration <= kSpinTime)
+      shrunk_ = 0;
+    else if (shrunk_ < kMostShrunk)
+      ++shrunk_;
   }
 
  private:
   static constexpr std::chrono::microseconds kSpinTime{25};  // about what a sleep and a wake-up cost
   static constexpr std::uint8_t kMostShrunk = 4;
 
-  /// A batch of `count`, where `good` would be enough: waits for longer next time if it is less, at most `most`, about 40 ns each.
+  /// A batch of `count`, where `good` would be enough. If it is less, waits for longer next time, at most `most` (of 10
+  /// to 50 ns).
   void found(std::uint32_t count, std::uint32_t good, std::uint32_t most) noexcept {
-    if (count < good) pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
-    else if (count > 4 * good) pauses_ >>= 1;
+    if (count < good)
+      pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
+    else if (count > 4 * good)
+      pauses_ >>= 1;
   }
 
   /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.

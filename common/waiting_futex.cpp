@@ -42,7 +42,8 @@ Waiter to_waiter(const Sighting& sighting) noexcept {
 /// Where one futex at a time is all there is: the notice is looked at ten times a second then.
 void wait_for_index(const Sighting& index, Deadline deadline) noexcept {
   const timespec until = to_timespec(std::min(deadline, deadline_after(std::chrono::milliseconds(100))));
-  // FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC; FUTEX_WAIT's is relative and drifts when interrupted.
+  // FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC; FUTEX_WAIT's is relative and drifts when
+  // interrupted.
   syscall(SYS_futex, &index.word, FUTEX_WAIT_BITSET, index.seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
@@ -79,7 +80,7 @@ void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadlin
     if (deadline != kForever) until = to_timespec(deadline);
     const long result = syscall(kFutexWaitv, waiters, 2, 0, deadline == kForever ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || (errno != ENOSYS && errno != EPERM)) return;  // EPERM: of a container's filter
-    has_waitv.store(false, std::memory_order_relaxed);  // only an optimisation
+    has_waitv.store(false, std::memory_order_relaxed);               // only an optimisation
   }
   wait_for_index(index, deadline);
 }

@@ -75,7 +75,7 @@ class Side {
   void dawdle() {
     const auto kind = random_() % 4;
     if (kind == 0) return;
-    auto left = kind == 1 ? random_() % 3000 : static_cast<unsigned>(spin_limit()) + random_() % 400;
+    auto left = kind == 1 ? random_() % 3000 : static_cast<unsigned>(Pace().spins()) + random_() % 400;
     for (; left > 0; --left) spin_pause();
   }
   [[nodiscard]] int long_waits() const { return long_waits_; }
