@@ -59,7 +59,6 @@ inline constexpr std::uint32_t kNoticeNumberMask = 0xFF;
 inline constexpr std::uint32_t kOriginMask = 0xFF;
 inline constexpr std::uint32_t kOriginLeasedOnce = 1u << 8;     ///< somebody has held a role of it: linger applies
 inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing peer, which takes no lease, has attached
-inline constexpr std::uint32_t kOriginFinished = 1u << 10;      ///< the broker that made it has given it mode and owner, too
 
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.

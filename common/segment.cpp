@@ -323,7 +323,6 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
                   .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
                   .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
   info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
-  info.is_finished = (origin & kOriginFinished) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
   // After [marked] as well; the pids change at any time, and are information only.
   info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));

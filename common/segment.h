@@ -52,7 +52,6 @@ struct Creator {
 struct SegmentInfo {
   Params params;
   Creator creator;
-  bool is_finished = false;         ///< kOriginFinished
   bool existing_peer_seen = false;  ///< a peer that takes no lease has attached, and may still be there
   int sender_pid = 0;
   int receiver_pid = 0;

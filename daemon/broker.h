@@ -142,6 +142,8 @@ class Broker {
   void settle_formers(const Channel& channel);
   /// What an earlier broker has left of moves, finished or not.
   void take_up_formers(TimePoint now);
+  /// Whether `look` is of a file that a broker which was killed had begun to make.
+  [[nodiscard]] bool is_begun(const FormerName& former, const SegmentLook& look) const;
   void take_up_former(const FormerName& name, const SegmentLook& look, TimePoint now);
   void end_unfinished_move(const std::string& name, const SegmentLook& look);
   /// Tells the peer of `role`, whose holder has died, and how as soon as that is known.

@@ -134,7 +134,13 @@ void Broker::check_formers(Check& check) {
   for (const FormerName& former : platform::former_names()) {
     const std::string file = to_string(former);
     const auto look = segments_.look(file);
-    if (!look || !look->ours) continue;
+    if (!look) continue;
+    if (is_begun(former, *look)) {
+      check.note("orphan", file, "the file '" + file + "' was not finished by a zipcd that was killed",
+                 [&] { return segments_.discard(file, look->id, look->owner).has_value(); });
+      continue;
+    }
+    if (!look->ours) continue;
     const Channel* channel = registry_.find(former.channel);
     const bool is_known = channel != nullptr && std::any_of(channel->formers.begin(), channel->formers.end(),
                                                             [&](const Former& known) { return known.id == look->id; });

@@ -40,10 +40,6 @@ void Broker::start(TimePoint now) {
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
   const Creator& creator = look.info->creator;
-  if (creator.origin == Origin::dynamic && !look.info->is_finished) {  // nobody has got it, nor knows who may use it
-    if (const auto removed = segments_.remove(name, look.id); !removed) log::warning(removed.failure().message);
-    return;
-  }
   ChannelSpec spec{.name = name,
                    .params = look.info->params,
                    .permissions = permissions_of(look, registry_.policy()),

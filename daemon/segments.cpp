@@ -50,7 +50,6 @@ std::optional<SegmentInfo> decode(const SegmentHeader& header, std::uint64_t fil
                   .linger_ms = value(header.linger_ms),
                   .owner_uid = value(header.owner_uid)};
   info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
-  info.is_finished = (origin & kOriginFinished) != 0;
   info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || file_size < segment_size(info.params);
   info.sender_pid = static_cast<int>(value(header.sender_pid));
   info.receiver_pid = static_cast<int>(value(header.receiver_pid));
@@ -87,10 +86,19 @@ mode_t initial_mode(std::uint32_t wanted) noexcept {
 #endif
 }
 
+Failure being_set_up(const std::string& name) {
+  return {Error::busy, "another process is setting up the segment " + name};
+}
+
+/// The name of a segment that is being made for `channel`: that of no channel, and of no former memory.
+std::string unfinished_name(const std::string& channel) {
+  return platform::kCanRename ? to_string(FormerName{.channel = channel, .generation = kUnfinished}) : channel;
+}
+
 Result<void> set_up(const SegmentFile& file, const Params& params, const Creator& creator) {
   // Without waiting: this thread serves everybody.
   auto lock = try_lock(file.fd.get(), file.name, LockKind::set_up);
-  if (!lock) return Failure{Error::busy, "another process is setting up the segment " + file.name};
+  if (!lock) return being_set_up(file.name);
   const auto ready = set_up_segment(file, params, creator);
   unlock(file.fd.get(), *lock, LockKind::set_up);
   if (!ready) return ready.failure();
@@ -112,6 +120,10 @@ std::chrono::milliseconds linger_from_header(std::uint32_t ms) noexcept {
 }
 
 std::string to_string(const FormerName& former) { return former.channel + " " + std::to_string(former.generation); }
+
+bool is_unfinished(const SegmentLook& look) noexcept {
+  return (look.ours || look.owner == geteuid()) && !is_open_elsewhere(look);
+}
 
 std::optional<FormerName> parse_former_name(std::string_view file) {
   const std::size_t space = file.rfind(' ');
@@ -161,13 +173,32 @@ Result<SegmentLook> Segments::look(const std::string& name) const {
 }
 
 Result<MadeSegment> Segments::make(const ChannelSpec& spec, bool leased_once) const {
-  auto made = create(spec, 1, leased_once);
-  return made.error() == Error::channel_exists ? take(spec, leased_once) : std::move(made);
+  if (look(spec.name).error() != Error::channel_not_found) return take(spec, leased_once);
+  auto made = create(spec, unfinished_name(spec.name), 1, leased_once);
+  if (made.error() == Error::channel_exists && discard_unfinished(spec.name)) {
+    made = create(spec, unfinished_name(spec.name), 1, leased_once);
+  }
+  if (!made) return made.error() == Error::channel_exists ? being_set_up(spec.name) : std::move(made);
+  ZIPC_TEST_POINT("make.before-naming");
+  const auto named = platform::rename_new(unfinished_name(spec.name), spec.name);
+  ZIPC_TEST_POINT("make.after-naming");
+  if (named) return made;
+  static_cast<void>(remove(unfinished_name(spec.name), made->backing.id));
+  if (named.error() == Error::channel_exists) return take(spec, leased_once);  // by others, meanwhile
+  return named.failure();
 }
 
-Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t generation, bool leased_once) const {
-  auto file = create_segment_file(spec.name, initial_mode(spec.permissions.mode));
+bool Segments::discard_unfinished(const std::string& name) const {
+  const auto left = look(unfinished_name(name));
+  if (!left) return left.error() == Error::channel_not_found;
+  return is_unfinished(*left) && discard(unfinished_name(name), left->id, left->owner).has_value();
+}
+
+Result<MadeSegment> Segments::create(const ChannelSpec& spec, const std::string& name, std::uint32_t generation,
+                                     bool leased_once) const {
+  auto file = create_segment_file(name, initial_mode(spec.permissions.mode));
   if (!file) return file.failure();
+  file->name = spec.name;  // for what may have to be said about it
   ZIPC_TEST_POINT("make.after-file");
   const Creator creator{.origin = spec.provisioned ? Origin::provisioned : Origin::dynamic,
                         .generation = generation,
@@ -176,14 +207,16 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, std::uint32_t gene
                         .owner_uid = spec.permissions.owner,
                         .leased_once = leased_once};
   if (auto ready = set_up(*file, spec.params, creator); !ready) {
-    const auto left = look(spec.name);
-    if (left && left->id == file->id && left->size == 0) static_cast<void>(remove_segment_file(spec.name));
+    const auto left = look(name);
+    if (left && left->id == file->id && left->size == 0) static_cast<void>(remove_segment_file(name));
     return ready.failure();
   }
   ZIPC_TEST_POINT("make.after-set-up");
-  describe(spec, file->id);
+  ChannelSpec as_file = spec;
+  as_file.name = name;
+  describe(as_file, file->id);
   ZIPC_TEST_POINT("make.after-describing");
-  const auto made = look(spec.name);
+  const auto made = look(name);
   if (!made) return made.failure();
   return MadeSegment{.backing = {.id = made->id, .ours = made->ours}, .permissions = spec.permissions};
 }
@@ -200,10 +233,10 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
                    .expected = found->info->params};
   }
   if (!found->info && (found->size == 0 || found->size == segment_size(spec.params))) {  // its maker has not finished it
-    if (found->owner != geteuid() || is_open_elsewhere(*found)) return finish(spec, *found);
-    // Nor will it, and nobody has used it: maybe an earlier broker, that was killed.
+    if (!is_unfinished(*found)) return finish(spec, *found);
+    // Nor will it, and nobody has used it.
     if (auto removed = discard(spec.name, found->id, geteuid()); !removed) return removed.failure();
-    return create(spec, 1, leased_once);
+    return make(spec, leased_once);
   }
   if (!found->info && !is_of_existing_peer(*found, spec.params)) {
     return not_usable(spec.name, "is not one for " + to_string(spec.params));
@@ -215,7 +248,7 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
 
 Result<MadeSegment> Segments::finish(const ChannelSpec& spec, const SegmentLook& found) const {
   // Whoever else owns it could cut it short while we have it mapped.
-  if (found.owner != geteuid()) return Failure{Error::busy, "another process is setting up the segment " + spec.name};
+  if (found.owner != geteuid()) return being_set_up(spec.name);
   auto fd = open(spec.name, found.id);
   if (!fd) return fd.failure();
   auto file = adopt_segment_file(std::move(*fd), spec.name);
@@ -302,9 +335,6 @@ void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
   }
   if (fchmod(fd->get(), static_cast<mode_t>(mode)) != 0)
     log::debug("cannot set the mode of " + spec.name + ": " + std::strerror(errno));
-  if (!platform::change_header_bits(fd->get(), offsetof(SegmentHeader, origin), kOriginFinished, 0)) {
-    log::debug("cannot write to the header of " + spec.name);
-  }
 }
 
 void Segments::tell_of_departure(const std::string& name, const SegmentId& id, Role gone, std::uint32_t notice) const {

@@ -64,7 +64,7 @@ class Segments {
 
   /// Makes the segment that a channel is to have next, of that generation. Error::channel_exists, out_of_memory, system.
   [[nodiscard]] Result<MadeSegment> make_next(const ChannelSpec& spec, std::uint32_t generation) const {
-    return create(spec, generation, false);
+    return create(spec, spec.name, generation, false);
   }
 
   /// Opens the segment that `id` says for one more description of it. Error::channel_not_found when the file has gone
@@ -108,7 +108,11 @@ class Segments {
   [[nodiscard]] std::vector<std::string> ours() const;
 
  private:
-  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, std::uint32_t generation, bool leased_once) const;
+  /// A new file of this name, finished. Error::channel_exists.
+  [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, const std::string& name, std::uint32_t generation,
+                                           bool leased_once) const;
+  /// Removes what a broker that was killed has left. False: it is not to be removed, or cannot be.
+  [[nodiscard]] bool discard_unfinished(const std::string& name) const;
   /// A file that is there already.
   [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec, bool leased_once) const;
   /// One that its maker has not finished, and may be about to.
@@ -136,6 +140,10 @@ struct FormerName {
 [[nodiscard]] std::string to_string(const FormerName& former);
 /// nullopt: it is another file.
 [[nodiscard]] std::optional<FormerName> parse_former_name(std::string_view file);
+/// The generation in the name of a segment that is not finished: it gets its channel's name when nothing is left to be done.
+inline constexpr std::uint32_t kUnfinished = 0;
+/// Whether the broker that made this file, as the same user, was killed before it had finished.
+[[nodiscard]] bool is_unfinished(const SegmentLook& look) noexcept;
 
 /// The milliseconds of a linger as the header has them, and back.
 inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
@@ -145,6 +153,14 @@ inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
 // What differs from platform to platform.
 namespace platform {
 
+/// Whether rename_new() works.
+#ifdef __APPLE__
+inline constexpr bool kCanRename = false;
+#else
+inline constexpr bool kCanRename = true;
+#endif
+/// Renames a file, unless there is one of that name: Error::channel_exists. system. Where it does not work: nothing.
+[[nodiscard]] Result<void> rename_new(const std::string& from, const std::string& to);
 /// Swaps two files that exist. Error::unsupported where the platform cannot do it at once; system.
 [[nodiscard]] Result<void> exchange(const std::string& one, const std::string& other);
 /// The files that former_name() has named.

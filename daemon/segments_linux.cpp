@@ -71,6 +71,13 @@ bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint
   return change(FUTEX_OP_OR, set) && change(FUTEX_OP_ANDN, clear);
 }
 
+Result<void> rename_new(const std::string& from, const std::string& to) {
+  const std::string paths[] = {kFolder + from, kFolder + to};
+  if (syscall(SYS_renameat2, AT_FDCWD, paths[0].c_str(), AT_FDCWD, paths[1].c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EEXIST) return Failure{Error::channel_exists, "a segment " + to + " exists"};
+  return Failure{Error::system, "cannot rename " + paths[0] + " to " + paths[1] + ": " + std::strerror(errno)};
+}
+
 Result<void> exchange(const std::string& one, const std::string& other) {
   const std::string paths[] = {kFolder + one, kFolder + other};
   if (syscall(SYS_renameat2, AT_FDCWD, paths[0].c_str(), AT_FDCWD, paths[1].c_str(), RENAME_EXCHANGE) == 0) return {};

@@ -38,6 +38,7 @@ bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint
 bool read_at(int, std::uint64_t, void*, std::size_t) noexcept { return false; }
 bool write_at(int, std::uint64_t, const void*, std::size_t) noexcept { return false; }
 
+Result<void> rename_new(const std::string&, const std::string&) { return {}; }
 Result<void> exchange(const std::string&, const std::string&) {
   return Failure{Error::unsupported, "macOS cannot give a channel other memory while it is in use"};
 }

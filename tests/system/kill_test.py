@@ -817,6 +817,7 @@ def add_zipcds():
     own = {"own": True}
     for point in ["make.after-file", "set-up.before-allocating", "set-up.after-allocating", "set-up.after-flag",
                   "set-up.before-mark", "set-up.after-mark", "make.after-set-up", "make.after-describing",
+                  "make.before-naming", "make.after-naming",
                   "acquire.after-making", "grant.before-lock", "grant.after-lock", "grant.before-registry",
                   "grant.after-registry", "acquire.after-granting", "reply.before", "reply.after"]:
         for with_client in (False, True):
