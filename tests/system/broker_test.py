@@ -705,16 +705,7 @@ class Idle(BrokerTest):
         self.start_zipcd()
         holder = self.peer("send", names[0], 0, 0, "--count", 1, "--hold", stdin=subprocess.PIPE)
         holder.wait_line("sent")
-
-        def switches():
-            with open(f"/proc/{self.zipcd.pid}/status", encoding="ascii") as file:
-                return [line for line in file if "ctxt_switches" in line]
-
-        def quiet():
-            before = switches()
-            threading.Event().wait(0.5)
-            return switches() == before
-        eventually(quiet, "half a second without a wake-up")
+        eventually(self.zipcd_is_quiet, "half a second without a wake-up")
 
 
 class Streams(BrokerTest):

@@ -172,6 +172,15 @@ class BrokerTest(unittest.TestCase):
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(text)
 
+    def zipcd_is_quiet(self):
+        """Whether it does not wake up for half a second."""
+        def switches():
+            with open(f"/proc/{self.zipcd.pid}/status", encoding="ascii") as file:
+                return [line for line in file if "ctxt_switches" in line]
+        before = switches()
+        time.sleep(0.5)  # nothing is waited for: it is what is measured
+        return switches() == before
+
     def start_zipcd(self, *arguments, **options):
         self.log_path = os.path.join(self.folder, "log")
         log = open(self.log_path, "a", encoding="utf-8")
