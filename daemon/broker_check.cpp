@@ -131,13 +131,17 @@ void Broker::check_orphans(Check& check) {
 }
 
 void Broker::check_formers(Check& check) {
+  for (const std::string& name : segments_.unfinished()) {
+    check.note("orphan", name, "the file '" + name + "' was not finished by a zipcd that was killed",
+               [&] { return segments_.discard_unfinished(name).has_value(); });
+  }
   for (const FormerName& former : platform::former_names()) {
     const std::string file = to_string(former);
     const auto look = segments_.look(file);
     if (!look) continue;
     if (is_begun(former, *look)) {
       check.note("orphan", file, "the file '" + file + "' was not finished by a zipcd that was killed",
-                 [&] { return segments_.discard(file, look->id, look->owner).has_value(); });
+                 [&] { return segments_.discard(file, look->id, geteuid()).has_value(); });
       continue;
     }
     if (!look->ours) continue;

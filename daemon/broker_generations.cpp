@@ -167,17 +167,16 @@ void Broker::settle_formers(const Channel& channel) {
 }
 
 bool Broker::is_begun(const FormerName& former, const SegmentLook& look) const {
-  if (former.generation == kUnfinished) return is_unfinished(look);
-  return !look.info && registry_.find(former.channel) != nullptr && is_unfinished(look);
+  return !look.info && registry_.find(former.channel) != nullptr && !is_open_elsewhere(look);
 }
 
 void Broker::take_up_formers(TimePoint now) {
   for (const FormerName& former : platform::former_names()) {
     const auto look = segments_.look(to_string(former));
     if (!look) continue;
-    if (look->ours && former.generation != kUnfinished) take_up_former(former, *look, now);
-    // Or what a broker that was killed had begun to make.
-    if (is_begun(former, *look)) static_cast<void>(segments_.discard(to_string(former), look->id, look->owner));
+    if (look->ours) take_up_former(former, *look, now);
+    // Or what a broker that was killed had begun to make for a channel of ours.
+    if (is_begun(former, *look)) static_cast<void>(segments_.discard(to_string(former), look->id, geteuid()));
   }
 }
 

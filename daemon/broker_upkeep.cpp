@@ -27,6 +27,9 @@ Permissions permissions_of(const SegmentLook& look, const Policy& policy) {
 }  // namespace
 
 void Broker::start(TimePoint now) {
+  for (const std::string& name : segments_.unfinished()) {
+    if (const auto removed = segments_.discard_unfinished(name); !removed) log::warning(removed.failure().message);
+  }
   for (const std::string& name : segments_.ours()) {
     if (const auto look = segments_.look(name); look && look->ours) adopt(name, *look, now);
   }

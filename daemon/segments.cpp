@@ -90,11 +90,6 @@ Failure being_set_up(const std::string& name) {
   return {Error::busy, "another process is setting up the segment " + name};
 }
 
-/// The name of a segment that is being made for `channel`: that of no channel, and of no former memory.
-std::string unfinished_name(const std::string& channel) {
-  return platform::kCanRename ? to_string(FormerName{.channel = channel, .generation = kUnfinished}) : channel;
-}
-
 Result<void> set_up(const SegmentFile& file, const Params& params, const Creator& creator) {
   // Without waiting: this thread serves everybody.
   auto lock = try_lock(file.fd.get(), file.name, LockKind::set_up);
@@ -120,10 +115,6 @@ std::chrono::milliseconds linger_from_header(std::uint32_t ms) noexcept {
 }
 
 std::string to_string(const FormerName& former) { return former.channel + " " + std::to_string(former.generation); }
-
-bool is_unfinished(const SegmentLook& look) noexcept {
-  return (look.ours || look.owner == geteuid()) && !is_open_elsewhere(look);
-}
 
 std::optional<FormerName> parse_former_name(std::string_view file) {
   const std::size_t space = file.rfind(' ');
@@ -174,24 +165,36 @@ Result<SegmentLook> Segments::look(const std::string& name) const {
 
 Result<MadeSegment> Segments::make(const ChannelSpec& spec, bool leased_once) const {
   if (look(spec.name).error() != Error::channel_not_found) return take(spec, leased_once);
-  auto made = create(spec, unfinished_name(spec.name), 1, leased_once);
-  if (made.error() == Error::channel_exists && discard_unfinished(spec.name)) {
-    made = create(spec, unfinished_name(spec.name), 1, leased_once);
-  }
-  if (!made) return made.error() == Error::channel_exists ? being_set_up(spec.name) : std::move(made);
+  const std::string name = unfinished_name(spec.name);
+  auto made = create(spec, name, 1, leased_once);
+  if (made.error() == Error::channel_exists && discard_unfinished(name)) made = create(spec, name, 1, leased_once);
+  if (!made) return made;
   ZIPC_TEST_POINT("make.before-naming");
-  const auto named = platform::rename_new(unfinished_name(spec.name), spec.name);
+  const auto named = platform::rename_new(name, spec.name);
   ZIPC_TEST_POINT("make.after-naming");
   if (named) return made;
-  static_cast<void>(remove(unfinished_name(spec.name), made->backing.id));
+  static_cast<void>(remove(name, made->backing.id));
   if (named.error() == Error::channel_exists) return take(spec, leased_once);  // by others, meanwhile
   return named.failure();
 }
 
-bool Segments::discard_unfinished(const std::string& name) const {
-  const auto left = look(unfinished_name(name));
-  if (!left) return left.error() == Error::channel_not_found;
-  return is_unfinished(*left) && discard(unfinished_name(name), left->id, left->owner).has_value();
+std::string Segments::unfinished_name(const std::string& channel) const {
+  return platform::kCanRename ? channel + " new " + std::to_string(broker_id_) : channel;
+}
+
+std::vector<std::string> Segments::unfinished() const {
+  std::vector<std::string> names = platform::files();
+  std::erase_if(names, [this](const std::string& name) {
+    const std::string channel = name.substr(0, name.find(' '));
+    return name == channel || name != unfinished_name(channel);
+  });
+  return names;
+}
+
+Result<void> Segments::discard_unfinished(const std::string& name) const {
+  const auto left = look(name);
+  if (!left) return left.failure();
+  return discard(name, left->id, left->ours ? left->owner : geteuid());
 }
 
 Result<MadeSegment> Segments::create(const ChannelSpec& spec, const std::string& name, std::uint32_t generation,
@@ -233,7 +236,7 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
                    .expected = found->info->params};
   }
   if (!found->info && (found->size == 0 || found->size == segment_size(spec.params))) {  // its maker has not finished it
-    if (!is_unfinished(*found)) return finish(spec, *found);
+    if (found->owner != geteuid() || is_open_elsewhere(*found)) return finish(spec, *found);
     // Nor will it, and nobody has used it.
     if (auto removed = discard(spec.name, found->id, geteuid()); !removed) return removed.failure();
     return make(spec, leased_once);

@@ -104,6 +104,11 @@ class Segments {
   /// `notice`: kNoticePeerGone and what is known about how. Nothing if somebody has the role again.
   void tell_of_departure(const std::string& name, const SegmentId& id, Role gone, std::uint32_t notice) const;
 
+  /// The names of what this broker had begun to make, in an earlier life. Call it while nothing is being made.
+  [[nodiscard]] std::vector<std::string> unfinished() const;
+  /// Removes one of them. Errors as for discard().
+  Result<void> discard_unfinished(const std::string& name) const;
+
   /// The names of all segments of ours. Where the platform cannot list them, there are none.
   [[nodiscard]] std::vector<std::string> ours() const;
 
@@ -111,8 +116,8 @@ class Segments {
   /// A new file of this name, finished. Error::channel_exists.
   [[nodiscard]] Result<MadeSegment> create(const ChannelSpec& spec, const std::string& name, std::uint32_t generation,
                                            bool leased_once) const;
-  /// Removes what a broker that was killed has left. False: it is not to be removed, or cannot be.
-  [[nodiscard]] bool discard_unfinished(const std::string& name) const;
+  /// The name of a segment that is being made for `channel`, until nothing is left to be done: that of no channel.
+  [[nodiscard]] std::string unfinished_name(const std::string& channel) const;
   /// A file that is there already.
   [[nodiscard]] Result<MadeSegment> take(const ChannelSpec& spec, bool leased_once) const;
   /// One that its maker has not finished, and may be about to.
@@ -140,10 +145,6 @@ struct FormerName {
 [[nodiscard]] std::string to_string(const FormerName& former);
 /// nullopt: it is another file.
 [[nodiscard]] std::optional<FormerName> parse_former_name(std::string_view file);
-/// The generation in the name of a segment that is not finished: it gets its channel's name when nothing is left to be done.
-inline constexpr std::uint32_t kUnfinished = 0;
-/// Whether the broker that made this file, as the same user, was killed before it had finished.
-[[nodiscard]] bool is_unfinished(const SegmentLook& look) noexcept;
 
 /// The milliseconds of a linger as the header has them, and back.
 inline constexpr std::uint32_t kLingerForeverMs = 0xffffffff;
@@ -163,6 +164,8 @@ inline constexpr bool kCanRename = true;
 [[nodiscard]] Result<void> rename_new(const std::string& from, const std::string& to);
 /// Swaps two files that exist. Error::unsupported where the platform cannot do it at once; system.
 [[nodiscard]] Result<void> exchange(const std::string& one, const std::string& other);
+/// The shared memory files, each with a slash before its name; none where they cannot be listed.
+[[nodiscard]] std::vector<std::string> files();
 /// The files that former_name() has named.
 [[nodiscard]] std::vector<FormerName> former_names();
 /// Copies the first bytes of a segment; false if it has fewer, or they cannot be read.

@@ -18,7 +18,8 @@ namespace {
 
 const std::string kFolder = "/dev/shm";
 
-/// The shared memory files, each with a slash before its name.
+}  // namespace
+
 std::vector<std::string> files() {
   std::vector<std::string> names;
   const auto close = [](DIR* folder) { closedir(folder); };
@@ -27,8 +28,6 @@ std::vector<std::string> files() {
   while (const dirent* entry = readdir(folder.get())) names.push_back(std::string("/").append(entry->d_name));
   return names;
 }
-
-}  // namespace
 
 bool read_at(int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept {
   for (std::size_t done = 0; done < size;) {

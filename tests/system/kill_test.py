@@ -477,9 +477,9 @@ def dies_following(world, stop_at, victim_role, how="resize", in_place=False, al
 
 def add_peers():
     sending = ["publish.before-length", "publish.after-length", "publish.after-sent", "publish.after-bytes-sent",
-               "publish.before-tail", "publish.after-tail", "wake.before-notice"]
+               "publish.before-tail", "publish.after-tail"]
     freeing = ["free.before-received", "free.before-head", "free.after-head"]
-    waking = ["wake.after-fence", "wake.before-waking", "wake.after-waking"]
+    waking = ["wake.after-fence", "wake.before-waking", "wake.after-waking", "wake.before-notice"]
     entering = ["attach.before-entering", "enter.before-retracting-peer", "enter.after-retracting-peer", "enter.after-pid",
                 "enter.before-repairing", "enter.after-repairing", "enter.after-skipping", "enter.before-announcing",
                 "announce.before-notice"]
