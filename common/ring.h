@@ -672,9 +672,11 @@ class Ring {
     Error found = look();
     if (found != nothing) return found;
     if (deadline == kNoWait) return Error::timeout;
-    for (int left = (pace_ != nullptr ? *pace_ : Pace()).spins(); found == nothing && left > 0; --left) {
+    Pace unlearnt;
+    const Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
+    for (int left = pace.spins(); found == nothing && left > 0; left -= 1 + pace.pauses()) {
       spin_pause();
-      found = look();
+      found = look();  // after pace.pauses() more
     }
     std::uint32_t stamp = 0;
     while (found == nothing) {
