@@ -729,9 +729,10 @@ class Ring {
     return published_count(counter, index, params_.queue_size);
   }
 
-  /// `count` is no more than what is left up to the end of the array.
+  /// `count` is less than queue_size.
   [[nodiscard]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
-    return index + count == params_.queue_size ? 0 : index + count;
+    const std::uint32_t there = index + count;
+    return there >= params_.queue_size ? there - params_.queue_size : there;
   }
   /// How many slots are free when the receiver is at `head` and the sender at `tail`.
   [[nodiscard]] std::uint32_t free_before(std::uint32_t head, std::uint32_t tail) const noexcept {

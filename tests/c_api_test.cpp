@@ -504,6 +504,24 @@ TEST_F(CApi, SendsAndReceivesBatchesAlsoAroundTheEndOfTheQueue) {
   zipc_destroy(&receiver);
 }
 
+TEST_F(CApi, TakesOutMoreThanOneRunAtOnce) {
+  ZipcContext sender = zipc_create_sender(name_.c_str(), 4, 1);
+  ZipcContext receiver = zipc_create_receiver(name_.c_str(), 4, 1);
+  for (std::uint8_t i = 0; i < 20; i = static_cast<std::uint8_t>(i + 2)) {
+    for (const std::uint8_t number : {i, static_cast<std::uint8_t>(i + 1)}) ASSERT_TRUE(zipc_send(&sender, &number, 1));
+    std::uint8_t* message = nullptr;
+    ASSERT_EQ(zipc_peek(&receiver, &message), 1u);
+    ASSERT_EQ(*message, i);
+    ASSERT_TRUE(zipc_pop_batch(&receiver, 2)) << "also where they stand at both ends of the queue";
+    EXPECT_EQ(zipc_peek(&receiver, &message), 0u);
+    std::uint8_t odd = 0;
+    ASSERT_TRUE(zipc_send(&sender, &odd, 1));
+    ASSERT_TRUE(zipc_pop_batch(&receiver, 1));
+  }
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
 TEST_F(CApi, RefusesBatchesThatCannotBe) {
   ZipcContext sender = zipc_create_sender(name_.c_str(), 4, 4);
   ZipcContext receiver = zipc_create_receiver(name_.c_str(), 4, 4);
