@@ -244,7 +244,8 @@ uint32_t zipc_publish_batch(ZipcContext* sender, const uint32_t* sizes, uint32_t
   if (sizes == nullptr || count == 0) return refuse_batch(sizes == nullptr ? "sizes" : nullptr);
   if (!require_role(sender, Role::sender)) return 0;
   uint32_t published = 0;
-  succeeded(zipc::publish_run(*sender, sizes, count, published), *sender, *std::max_element(sizes, sizes + count));
+  const Error done = zipc::publish_run(*sender, sizes, count, published);
+  if (done != Error::ok) set_last_error(done, *sender, *std::max_element(sizes, sizes + count));
   return published;
 }
 

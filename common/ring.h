@@ -6,22 +6,23 @@
 /// forked child, see and continue the same queue.
 ///
 /// *Synchronises-with pairs*; each name is written at both ends:
-///   [message-ready]    tail.store(release) by the sender    -> tail.load(acquire) by the receiver: the slot's bytes
-///   are visible [slot-free]        head.store(release) by the receiver  -> head.load(acquire) by the sender: the slot
-///   may be overwritten [sleep-announced]  the fences around the waiting words: waiting.h has the proof [noticed] a
-///   notice word, written after what it tells of -> read by the side that it stands for [moving]           the fence
-///   after an index is published -> the broker's heavy fence between kNoticeMoving and its look
-///                      at the indices (move.cpp): either the index was seen there, or the notice is seen here. That
-///                      the other side, too, sees the notice if it sees the index needs a machine on which a store is
-///                      seen by all others at once (multi-copy atomicity): x86_64 and aarch64
+///   [message-ready]    tail.store(release) by the sender -> tail.load(acquire) by the receiver: the slot's bytes are
+///                      visible
+///   [slot-free]        head.store(release) by the receiver -> head.load(acquire) by the sender: the slot may be
+///                      overwritten
+///   [sleep-announced]  the fences around the waiting words: waiting.h has the proof
+///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
+///   [moving]           the fence after an index is published -> the broker's heavy fence between kNoticeMoving and its
+///                      look at the indices (move.cpp): either the index was seen there, or the notice is seen here.
+///                      That the other side, too, sees the notice if it sees the index needs a machine on which a store
+///                      is seen by all others at once (multi-copy atomicity): x86_64 and aarch64
 ///
 /// *Invariants.*
 ///   1. head == tail is empty, head == tail + 1 (modulo queue_size) is full: at most queue_size - 1 messages wait.
 ///   2. Only the sender writes slot tail, and only while the queue is not full. So the slot that was received last,
-///   head - 1,
-///      stays intact until the receiver's next receive.
+///      head - 1, stays intact until the receiver's next receive.
 ///   3. A cached tail is used only while the sender is known to be zipc: an existing one may reset the queue when it
-///   attaches.
+///      attaches.
 ///   4. Every index and length read from shared memory is checked before it is used: Error::corrupt.
 ///
 /// The cached copies of the peer's index, which save a cache miss a message, are the idea of Rigtorp's SPSCQueue. They
@@ -57,9 +58,8 @@ struct SlotRun {
 
 /// What else the ring answers; these are no part of the numbering, and never leave the library. First: when the channel
 /// has, or may soon have, other memory. The client follows it there and tries again.
-inline constexpr Error kMoved{-1};  ///< nothing was done
-inline constexpr Error kMovedMeanwhile{
-    -2};  ///< it was done here; final_head and final_tail tell whether it counts there
+inline constexpr Error kMoved{-1};           ///< nothing was done
+inline constexpr Error kMovedMeanwhile{-2};  ///< it was done here; whether it counts there, final_head and final_tail tell
 /// What a try_ function answers: it was done here, and conclude() has to see what else there is to do.
 inline constexpr Error kUnconcluded{-3};
 /// Or that nothing was done, because there is more to it: the function of the same name without try_ does it.
@@ -145,7 +145,7 @@ class Ring {
   /// every message of a stream: half the instructions, and no call. Error::ok, kUnconcluded or kUndone.
   [[nodiscard]] Error try_send(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot || size > params_.message_size || size > kShort) return kUndone;
+    if (tail == kNoSlot || size > kShort || size > params_.message_size) return kUndone;
     copy_short(slot_data(tail), message, size);
     return publish_slot(tail, size);
   }
@@ -245,6 +245,9 @@ class Ring {
   /// full (there are not so many slots in a row), and as for publish().
   [[nodiscard]] Error publish_run(const std::uint32_t* sizes, std::uint32_t count) noexcept {
     if (count == 0) return Error::ok;
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    if (tail >= params_.queue_size) return Error::corrupt;
+    if (count > params_.queue_size - tail) return Error::full;  // also where the channel has moved: unpublished()
     const SlotRun run = loan_run(count);
     if (run.error != Error::ok) return run.error;
     if (run.count < count) return Error::full;
@@ -312,8 +315,8 @@ class Ring {
 
   /// What the holder of `role` is told: Notice bits.
   [[nodiscard]] std::uint32_t notice(Role role) const noexcept {
-    return notice_to(role).load(kOrderObserve);
-  }  // [noticed]
+    return notice_to(role).load(kOrderObserve);  // [noticed]
+  }
 
   /// Whether the channel has other memory; then it stays so, and final_head and final_tail are what they are.
   [[nodiscard]] bool has_moved() const noexcept { return (notice(Role::sender) & kNoticeMoved) != 0; }
@@ -383,10 +386,8 @@ class Ring {
     const std::uint32_t own =
         (role == Role::sender ? header_->tail : header_->head).load(std::memory_order_relaxed);  // ours
     // What looks full, or empty, is looked up before anything else is done.
-    if (role == Role::sender)
-      header_->cached_head.store(after(own), std::memory_order_relaxed);  // our own copy
-    else
-      header_->cached_tail.store(own, std::memory_order_relaxed);
+    auto& cached = role == Role::sender ? header_->cached_head : header_->cached_tail;
+    cached.store(role == Role::sender ? after(own) : own, std::memory_order_relaxed);  // our own copy
   }
 
   /// Takes back what a predecessor in `role` has counted, but not lived to publish. The caller holds the role.
@@ -456,9 +457,9 @@ class Ring {
 
   [[nodiscard]] Stats stats() const noexcept {
     Stats s;
-    const std::uint32_t head =
-        header_->head.load(std::memory_order_relaxed);  // each is exact, together they are a snapshot
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // of no single moment
+    // Each is exact; together they are a snapshot of no single moment.
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);
     const bool may_repair = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;
     const std::uint64_t sent = header_->sent.load(std::memory_order_relaxed);
     const std::uint64_t received = header_->received.load(std::memory_order_relaxed);
@@ -486,8 +487,9 @@ class Ring {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (head >= params_.queue_size) return {.error = Error::corrupt};
     std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
-    if (tail == head || !is_zipc(header_->sender_features)) {
-      if (pace_ != nullptr) spin_pauses(pace_->pauses());
+    const bool is_kept = is_zipc(header_->sender_features);
+    if (tail == head || !is_kept) {
+      if (pace_ != nullptr && is_kept) spin_pauses(pace_->pauses());  // beside an existing sender every message is a look
       tail = header_->tail.load(kOrderObserve);  // [message-ready]
       // What came too late to be carried over came after the notice: who sees it sees the notice, too [moving].
       if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
@@ -638,8 +640,8 @@ class Ring {
   [[nodiscard]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
                                         const std::atomic<std::uint32_t>& waiting,
                                         const std::atomic<std::uint32_t>& notice) const noexcept {
-    light_fence();  // [sleep-announced] [moving]: also what decides about the fence is read after the index is
-                    // published
+    // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
+    light_fence();
     ZIPC_TEST_POINT("wake.after-fence");
     const bool is_fenced_for =
         (sleeper_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) != 0;  // on our line
@@ -717,8 +719,8 @@ class Ring {
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 &&  // on our own line
-           (tripwire_ == nullptr ||
-            tripwire_->load(std::memory_order_relaxed) != 0);  // zeroed by the kernel; set again at attach
+           // Zeroed by the kernel; set again at attach.
+           (tripwire_ == nullptr || tripwire_->load(std::memory_order_relaxed) != 0);
   }
 
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {

@@ -72,8 +72,7 @@ inline void light_fence() noexcept {}
 #else
 inline constexpr std::memory_order kOrderPublish = std::memory_order_release;  // [message-ready], [slot-free]
 inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  // their other halves
-inline constexpr std::memory_order kOrderAnnounce =
-    std::memory_order_relaxed;  // ordered by the fences of the handshake
+inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // the fences of the handshake order it
 inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline void light_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 #endif
@@ -82,8 +81,6 @@ inline void light_fence() noexcept { std::atomic_signal_fence(std::memory_order_
 /// and so whether this process can make them. ZIPC_MEMBARRIER=off in the environment: no. Cost: a system call, the
 /// first time.
 [[gnu::cold]] bool join_heavy_fences() noexcept;
-/// Whether that has been done.
-[[nodiscard]] inline bool has_joined_heavy_fences() noexcept;
 /// Makes one, with the effect of a full fence here. False: it could not be made. Cost: a system call, which interrupts
 /// every processor on which a process that has joined runs just now.
 [[gnu::cold]] bool heavy_fence() noexcept;
@@ -91,9 +88,9 @@ inline void light_fence() noexcept { std::atomic_signal_fence(std::memory_order_
 namespace detail {
 extern std::atomic<bool> joined_heavy_fences;
 }
-inline bool has_joined_heavy_fences() noexcept {
-  return detail::joined_heavy_fences.load(
-      std::memory_order_relaxed);  // set by this process, before it announces anything
+/// Whether join_heavy_fences() has succeeded.
+[[nodiscard]] inline bool has_joined_heavy_fences() noexcept {
+  return detail::joined_heavy_fences.load(std::memory_order_relaxed);  // set by this process, before it announces itself
 }
 
 /// A word of shared memory, and what was read there.
@@ -140,10 +137,8 @@ class Pace {
   [[nodiscard]] int pauses() const noexcept { return pauses_; }
   /// A receiver has looked, and found so many messages in a queue of `slots`.
   void found_messages(std::uint32_t count, std::uint32_t slots) noexcept {
-    if (count <= 1)
-      pauses_ >>= 1;  // a dialogue, or the stream has ended
-    else
-      found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));
+    if (count > 1) return found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));
+    pauses_ >>= 1;  // a dialogue, or the stream has ended
   }
   /// A sender that had filled the queue has looked, and found so many free slots. It is the receiver that is slow, so
   /// it can be left alone for longer.
@@ -155,23 +150,18 @@ class Pace {
   [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
   /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not.
   void slept(std::chrono::nanoseconds duration) noexcept {
-    if (duration <= kSpinTime)
-      shrunk_ = 0;
-    else if (shrunk_ < kMostShrunk)
-      ++shrunk_;
+    shrunk_ = static_cast<std::uint8_t>(duration <= kSpinTime ? 0 : std::min(shrunk_ + 1, kMostShrunk));
   }
 
  private:
   static constexpr std::chrono::microseconds kSpinTime{25};  // about what a sleep and a wake-up cost
-  static constexpr std::uint8_t kMostShrunk = 4;
+  static constexpr int kMostShrunk = 4;
 
   /// A batch of `count`, where `good` would be enough. If it is less, waits for longer next time, at most `most` (of 10
   /// to 50 ns).
   void found(std::uint32_t count, std::uint32_t good, std::uint32_t most) noexcept {
-    if (count < good)
-      pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
-    else if (count > 4 * good)
-      pauses_ >>= 1;
+    if (count < good) pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
+    if (count > 4 * good) pauses_ >>= 1;
   }
 
   /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.

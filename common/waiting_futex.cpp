@@ -80,7 +80,7 @@ void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadlin
     if (deadline != kForever) until = to_timespec(deadline);
     const long result = syscall(kFutexWaitv, waiters, 2, 0, deadline == kForever ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || (errno != ENOSYS && errno != EPERM)) return;  // EPERM: of a container's filter
-    has_waitv.store(false, std::memory_order_relaxed);               // only an optimisation
+    has_waitv.store(false, std::memory_order_relaxed);  // only an optimisation
   }
   wait_for_index(index, deadline);
 }

@@ -303,6 +303,9 @@ TEST(RingNotices, StopBothSidesWhenTheChannelMoves) {
   EXPECT_EQ(ring.peek().error, kMoved);
   EXPECT_EQ(ring.pop(), kMoved);
   EXPECT_EQ(ring.wait_for_space(kForever), kMoved);
+  const std::uint32_t sizes[] = {1, 1, 1, 1};
+  EXPECT_EQ(ring.publish_run(sizes, 3), kMoved);
+  EXPECT_EQ(ring.publish_run(sizes, 4), Error::full) << "what was never loaned is not copied out of the queue either";
   EXPECT_EQ(ring.stats().sent, 1u);
   EXPECT_EQ(ring.stats().received, 0u);
 }
@@ -322,6 +325,11 @@ TEST(RingCounters, AreMendedForTheSuccessorOfWhoWasKilledBetweenCountingAndPubli
       EXPECT_EQ(role == Role::sender ? queue.ring().stats().sent : queue.ring().stats().received, 5u) << "who looks first";
       queue.ring().repair_counters(role);
       EXPECT_EQ(counter.load(), 5u);
+      for (std::uint64_t batch = 2; batch < slots; ++batch) {
+        counter.store(5 + batch);
+        queue.ring().repair_counters(role);
+        EXPECT_EQ(counter.load(), 5u) << "of " << batch;
+      }
     }
   }
 }
