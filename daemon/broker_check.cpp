@@ -118,6 +118,10 @@ void Broker::check_locks(const Channel& channel, const SegmentLook& look, Check&
 }
 
 void Broker::check_orphans(Check& check) {
+  for (const std::string& name : segments_.unfinished()) {
+    check.note("orphan", name, "the file '" + name + "' was not finished by a zipcd that was killed",
+               [&] { return segments_.discard_unfinished(name).has_value(); });
+  }
   for (const std::string& name : segments_.ours()) {
     if (registry_.find(name) != nullptr) continue;
     check.note("orphan", name, "the file of " + name + " bears this broker's mark, but there is no such channel", [&] {
@@ -131,10 +135,6 @@ void Broker::check_orphans(Check& check) {
 }
 
 void Broker::check_formers(Check& check) {
-  for (const std::string& name : segments_.unfinished()) {
-    check.note("orphan", name, "the file '" + name + "' was not finished by a zipcd that was killed",
-               [&] { return segments_.discard_unfinished(name).has_value(); });
-  }
   for (const FormerName& former : platform::former_names()) {
     const std::string file = to_string(former);
     const auto look = segments_.look(file);

@@ -96,7 +96,7 @@ Result<void> Move::freeze() {
   tell(kNoticeMoving, 0);
   ZIPC_TEST_POINT("move.before-fence");
   const bool is_fenced_for_all = heavy_fence();  // [moving]
-  full_fence();
+  if (!is_fenced_for_all) full_fence();
   ZIPC_TEST_POINT("move.before-snapshot");
   SegmentHeader header{};
   if (!platform::copy_header(old_.get(), &header, sizeof header)) return system_failure(next_.name);

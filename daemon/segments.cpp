@@ -167,7 +167,10 @@ Result<MadeSegment> Segments::make(const ChannelSpec& spec, bool leased_once) co
   if (look(spec.name).error() != Error::channel_not_found) return take(spec, leased_once);
   const std::string name = unfinished_name(spec.name);
   auto made = create(spec, name, 1, leased_once);
-  if (made.error() == Error::channel_exists && discard_unfinished(name)) made = create(spec, name, 1, leased_once);
+  if (made.error() == Error::channel_exists) {
+    if (name == spec.name) return take(spec, leased_once);  // by others, meanwhile
+    if (discard_unfinished(name)) made = create(spec, name, 1, leased_once);
+  }
   if (!made) return made;
   ZIPC_TEST_POINT("make.before-naming");
   const auto named = platform::rename_new(name, spec.name);
