@@ -192,8 +192,10 @@ ZIPC_API void zipc_unlink(const char *name);
 
 /* ---- Sending ---------------------------------------------------------------------------------------------------- */
 
-/* Sends a copy of the message. false: nothing was sent; FULL, PEER_GONE, FENCED, MESSAGE_TOO_LARGE, CLOSED, CORRUPT, INVALID_ARGUMENT.
- * Wait-free; a system call only if the receiver sleeps. message_size may be 0, and message NULL then. */
+/* Sends a copy of the message. false: nothing was sent; FULL, PEER_GONE, FENCED, MESSAGE_TOO_LARGE, CLOSED, CORRUPT,
+ * INVALID_ARGUMENT. Wait-free; a system call only if the receiver sleeps. message_size may be 0, and message NULL then.
+ * Beside a queue of 16 slots and more that stays full, a call pauses for some microseconds before it looks again: each look
+ * delays the receiver. So do receiving calls, for less, in the middle of a stream. */
 ZIPC_API bool zipc_send(ZipcContext *sender, const uint8_t *message, size_t message_size);
 
 /* The same, but waits up to timeout_millis (0 to 65535) for space: then TIMEOUT instead of FULL. */

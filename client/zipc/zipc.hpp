@@ -163,7 +163,8 @@ class Sender : public Endpoint {
   [[nodiscard]] ZIPC_API static Result<Sender> over(std::span<std::byte> memory, const Params& params,
                                                     std::string_view name = {}, std::uint64_t id = 0);
 
-  /// Sends a copy. Error::ok, full, peer_gone, fenced, message_too_large, closed, corrupt. Wait-free; a system call only if the receiver sleeps.
+  /// Sends a copy. Error::ok, full, peer_gone, fenced, message_too_large, closed, corrupt. Wait-free; a system call only if the
+  /// receiver sleeps.
   [[nodiscard]] ZIPC_API Error send(std::span<const std::byte> message) noexcept;
   [[nodiscard]] Error send(std::string_view message) noexcept { return send(std::as_bytes(std::span(message))); }
 
