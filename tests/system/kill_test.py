@@ -360,6 +360,14 @@ def dies_after_another(world, stop_at, victim_role):
     world.stream(*([survivor] if victim_role == "sender" else [successor]))
 
 
+def is_succeeded(world, victim_role, victim, survivor):
+    """By one that goes on where it was: nothing is lost or repeated."""
+    successor = world.resumed(victim_role)
+    successor.check()
+    survivor.check()
+    world.stream(*([survivor] if victim_role == "sender" else [victim, successor]))
+
+
 def dies_waiting(world, stop_at, victim_role):
     survivor = world.attached(OTHER[victim_role], paced=True)
     victim = world.attached(victim_role, stop_at=stop_at)
@@ -370,10 +378,7 @@ def dies_waiting(world, stop_at, victim_role):
     victim.kill()
     survivor.feed(MESSAGES)
     world.told(survivor, victim)
-    successor = world.resumed(victim_role)
-    successor.check()
-    survivor.check()
-    world.stream(*([survivor] if victim_role == "sender" else [victim, successor]))
+    is_succeeded(world, victim_role, victim, survivor)
 
 
 def dies_learning(world, stop_at, victim_role):
@@ -398,10 +403,7 @@ def dies_leaving(world, stop_at, victim_role):
     victim.await_stop()
     victim.kill()
     world.told(survivor, victim, None)
-    successor = world.resumed(victim_role)
-    successor.check()
-    survivor.check()
-    world.stream(*([survivor] if victim_role == "sender" else [victim, successor]))
+    is_succeeded(world, victim_role, victim, survivor)
 
 
 def dies_first(world, stop_at, victim_role):
@@ -587,10 +589,7 @@ def zipcd_dies_ending(world, stop_at, victim_role, how):
     zipcd.await_stop()
     world.restart()
     world.told(survivor, victim, DIED if how == "kill" else None)
-    successor = world.resumed(victim_role)
-    successor.check()
-    survivor.check()
-    world.stream(*([survivor] if victim_role == "sender" else [victim, successor]))
+    is_succeeded(world, victim_role, victim, survivor)
 
 
 def zipcd_dies_releasing(world, stop_at):
