@@ -165,8 +165,11 @@ std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
     found.push_back({"zipcd's RSS" + with, rss_kib[which], "KiB"});
 
     if (channels == many) {
-      usleep(500'000);  // until what follows the start is done
-      const double before = wakeups_of(zipcd.pid());
+      double before = -1;  // what follows the start counts as start: until nothing has happened for a while
+      while (before != wakeups_of(zipcd.pid())) {
+        before = wakeups_of(zipcd.pid());
+        usleep(100'000);
+      }
       const int seconds = smoke ? 1 : 10;
       sleep(static_cast<unsigned>(seconds));
       const double wakeups = wakeups_of(zipcd.pid()) - before;
