@@ -18,6 +18,7 @@ using zipc::Failure;
 using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
+using zipc::hot_path_of;
 using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
@@ -116,15 +117,15 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 }
 [[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size,
                                                  Error met) {
-  return succeeded(zipc::otherwise::send(sender, message, size, {}, met), sender, size);
+  return succeeded(zipc::operations::otherwise::send(sender, message, size, {}, met), sender, size);
 }
 [[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender) {
   if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::otherwise::loan(*sender, {});
+  const Slot slot = zipc::operations::otherwise::loan(*sender, {});
   return succeeded(slot.error, *sender) ? reinterpret_cast<std::uint8_t*>(slot.data) : nullptr;
 }
 [[gnu::cold, gnu::noinline]] bool publish_otherwise(ZipcContext& sender, std::size_t size, Error met) {
-  return succeeded(zipc::otherwise::publish(sender, size, met), sender, size);
+  return succeeded(zipc::operations::otherwise::publish(sender, size, met), sender, size);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t refuse_to_receive(const ZipcContext* receiver, std::uint8_t** message) {
   static_cast<void>(may_receive(receiver, message));
@@ -133,14 +134,14 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message, Error met,
                                                              std::uint32_t index, std::uint32_t size) {
   *message = nullptr;
-  return deliver(zipc::otherwise::receive(receiver, {}, met, index, size), receiver, message);
+  return deliver(zipc::operations::otherwise::receive(receiver, {}, met, index, size), receiver, message);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message) {
   *message = nullptr;
-  return deliver(zipc::otherwise::peek(receiver, {}), receiver, message);
+  return deliver(zipc::operations::otherwise::peek(receiver, {}), receiver, message);
 }
 [[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext& receiver, Error met) {
-  return succeeded(zipc::otherwise::pop(receiver, met), receiver);
+  return succeeded(zipc::operations::otherwise::pop(receiver, met), receiver);
 }
 
 std::size_t dump(const ZipcContext* context, char* text, std::size_t size, bool header_only) {
@@ -202,31 +203,31 @@ void zipc_unlink(const char* name) {
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
   if (!is_open(sender, Role::sender) || (message == nullptr && message_size != 0)) return refuse_to_send(sender);
-  const Error sent = ring_of(*sender).try_send(message, message_size);
+  const Error sent = hot_path_of(*sender).try_send(message, message_size);
   return sent == Error::ok || send_otherwise(*sender, message, message_size, sent);
 }
 
 bool zipc_send_blocking(ZipcContext* sender, const uint8_t* message, size_t message_size, uint16_t timeout_millis) {
   if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  const Error sent = zipc::send(*sender, message, message_size, to_timeout(timeout_millis));
+  const Error sent = zipc::operations::send(*sender, message, message_size, to_timeout(timeout_millis));
   return succeeded(sent, *sender, message_size);
 }
 
 uint8_t* zipc_loan(ZipcContext* sender) {
   if (!is_open(sender, Role::sender)) return loan_otherwise(sender);
-  const Slot slot = ring_of(*sender).try_loan();
+  const Slot slot = hot_path_of(*sender).try_loan();
   return slot.error == Error::ok ? reinterpret_cast<uint8_t*>(slot.data) : loan_otherwise(sender);
 }
 
 uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
   if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::loan(*sender, to_timeout(timeout_millis));
+  const Slot slot = zipc::operations::loan(*sender, to_timeout(timeout_millis));
   return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
   if (!is_open(sender, Role::sender)) return refuse_to_send(sender);
-  const Error published = ring_of(*sender).try_publish(message_size);
+  const Error published = hot_path_of(*sender).try_publish(message_size);
   return published == Error::ok || publish_otherwise(*sender, message_size, published);
 }
 
@@ -234,7 +235,7 @@ uint32_t zipc_loan_batch(ZipcContext* sender, uint8_t** slots, uint32_t most) {
   if (slots == nullptr || most == 0) return refuse_batch(slots == nullptr ? "slots" : nullptr);
   *slots = nullptr;
   if (!require_role(sender, Role::sender)) return 0;
-  const zipc::SlotRun run = zipc::loan_run(*sender, most);
+  const zipc::SlotRun run = zipc::operations::loan_run(*sender, most);
   if (!succeeded(run.error, *sender)) return 0;
   *slots = reinterpret_cast<uint8_t*>(run.data);
   return run.count;
@@ -244,7 +245,7 @@ uint32_t zipc_publish_batch(ZipcContext* sender, const uint32_t* sizes, uint32_t
   if (sizes == nullptr || count == 0) return refuse_batch(sizes == nullptr ? "sizes" : nullptr);
   if (!require_role(sender, Role::sender)) return 0;
   uint32_t published = 0;
-  const Error done = zipc::publish_run(*sender, sizes, count, published);
+  const Error done = zipc::operations::publish_run(*sender, sizes, count, published);
   if (done != Error::ok) set_last_error(done, *sender, *std::max_element(sizes, sizes + count));
   return published;
 }
@@ -252,7 +253,7 @@ uint32_t zipc_publish_batch(ZipcContext* sender, const uint32_t* sizes, uint32_t
 uint32_t zipc_peek_batch(ZipcContext* receiver, uint8_t** messages, uint32_t* sizes, uint32_t most) {
   if (sizes == nullptr || most == 0) return refuse_batch(sizes == nullptr ? "sizes" : nullptr);
   if (!may_receive(receiver, messages)) return 0;
-  const zipc::SlotRun run = zipc::peek_run(*receiver, sizes, most);
+  const zipc::SlotRun run = zipc::operations::peek_run(*receiver, sizes, most);
   if (!succeeded(run.error, *receiver)) return 0;
   *messages = reinterpret_cast<uint8_t*>(run.data);
   return run.count;
@@ -260,12 +261,12 @@ uint32_t zipc_peek_batch(ZipcContext* receiver, uint8_t** messages, uint32_t* si
 
 bool zipc_pop_batch(ZipcContext* receiver, uint32_t count) {
   if (!require_role(receiver, Role::receiver)) return false;
-  return succeeded(zipc::pop_run(*receiver, count), *receiver);
+  return succeeded(zipc::operations::pop_run(*receiver, count), *receiver);
 }
 
 uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
-  const Slot slot = ring_of(*receiver).try_receive();
+  const Slot slot = hot_path_of(*receiver).try_receive();
   if (slot.error != Error::ok) return receive_otherwise(*receiver, message, slot.error, slot.index, slot.size);
   *message = reinterpret_cast<uint8_t*>(slot.data);
   return slot.size;
@@ -273,12 +274,12 @@ uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
 
 uint32_t zipc_receive_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::receive(*receiver, to_timeout(timeout_millis)), *receiver, message);
+  return deliver(zipc::operations::receive(*receiver, to_timeout(timeout_millis)), *receiver, message);
 }
 
 uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
-  const Slot slot = ring_of(*receiver).try_peek();
+  const Slot slot = hot_path_of(*receiver).try_peek();
   if (slot.error != Error::ok) return peek_otherwise(*receiver, message);
   *message = reinterpret_cast<uint8_t*>(slot.data);
   return slot.size;
@@ -286,12 +287,12 @@ uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
 
 uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::peek(*receiver, to_timeout(timeout_millis)), *receiver, message);
+  return deliver(zipc::operations::peek(*receiver, to_timeout(timeout_millis)), *receiver, message);
 }
 
 bool zipc_pop(ZipcContext* receiver) {
   if (!is_open(receiver, Role::receiver)) return require_role(receiver, Role::receiver);
-  const Error popped = ring_of(*receiver).try_pop();
+  const Error popped = hot_path_of(*receiver).try_pop();
   return popped == Error::ok || pop_otherwise(*receiver, popped);
 }
 

@@ -31,7 +31,7 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  context.padding[0] = flags;
+  context.padding[0] = flags | (join_heavy_fences() ? kContextJoinedFences : 0);
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<int32_t*>(bytes + init_flag_offset(params));

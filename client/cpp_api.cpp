@@ -1,4 +1,4 @@
-// The C++ API's endpoints, over the same ring and table as the C API.
+// What of the C++ API's endpoints is not inlined, over the same ring and table as the C API.
 #include <algorithm>
 #include <limits>
 #include <zipc/zipc.hpp>
@@ -29,11 +29,6 @@ Result<ZipcContext> over_memory(std::span<std::byte> memory, const Params& param
 
 Result<ZipcContext> attach(std::string_view name, Role role, const std::optional<Params>& params) {
   return Attachments::of_process().attach({.name = std::string(name), .role = role, .params = params});
-}
-
-MessageOrError to_message(const Slot& slot) noexcept {
-  if (slot.error != Error::ok) return slot.error;
-  return Message{.index = slot.index, .data = {slot.data, slot.size}};
 }
 
 std::uint32_t to_count(std::size_t most) noexcept {
@@ -68,40 +63,15 @@ Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, s
   return Access::sender(over_memory(memory, params, name, Role::sender, id));
 }
 
-Error Sender::send(std::span<const std::byte> message) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return zipc::send(context_, message.data(), message.size());
-}
-
-Error Sender::send_blocking(std::span<const std::byte> message, std::chrono::nanoseconds timeout) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return zipc::send(context_, message.data(), message.size(), timeout);
-}
-
-Loaned Sender::loan() noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_message(zipc::loan(context_));
-}
-
-Loaned Sender::loan_blocking(std::chrono::nanoseconds timeout) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_message(zipc::loan(context_, timeout));
-}
-
-Error Sender::publish(std::size_t size) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return zipc::publish(context_, size);
-}
-
 Batch Sender::loan_batch(std::size_t most) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
-  return to_batch(zipc::loan_run(context_, to_count(most)), context_);
+  if (!is_open()) return Error::closed;
+  return to_batch(operations::loan_run(context_, to_count(most)), context_);
 }
 
 Error Sender::publish_batch(std::span<const std::uint32_t> sizes) noexcept {
-  if (!is_open(&context_, Role::sender)) return Error::closed;
+  if (!is_open()) return Error::closed;
   std::uint32_t published = 0;
-  return zipc::publish_run(context_, sizes.data(), to_count(sizes.size()), published);
+  return operations::publish_run(context_, sizes.data(), to_count(sizes.size()), published);
 }
 
 Result<Receiver> Receiver::create(std::string_view name, const Params& params) {
@@ -117,39 +87,14 @@ Result<Receiver> Receiver::over(std::span<std::byte> memory, const Params& param
   return Access::receiver(over_memory(memory, params, name, Role::receiver, id));
 }
 
-Received Receiver::receive() noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::receive(context_));
-}
-
-Received Receiver::receive_blocking(std::chrono::nanoseconds timeout) noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::receive(context_, timeout));
-}
-
-Received Receiver::peek() noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::peek(context_));
-}
-
-Received Receiver::peek_blocking(std::chrono::nanoseconds timeout) noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_message(zipc::peek(context_, timeout));
-}
-
-Error Receiver::pop() noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return zipc::pop(context_);
-}
-
 Batch Receiver::peek_batch(std::span<std::uint32_t> sizes) noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return to_batch(zipc::peek_run(context_, sizes.data(), to_count(sizes.size())), context_);
+  if (!is_open()) return Error::closed;
+  return to_batch(operations::peek_run(context_, sizes.data(), to_count(sizes.size())), context_);
 }
 
 Error Receiver::pop_batch(std::size_t count) noexcept {
-  if (!is_open(&context_, Role::receiver)) return Error::closed;
-  return zipc::pop_run(context_, to_count(count));
+  if (!is_open()) return Error::closed;
+  return operations::pop_run(context_, to_count(count));
 }
 
 }  // namespace zipc

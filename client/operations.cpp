@@ -6,7 +6,7 @@
 
 #include "client/attachments.h"
 
-namespace zipc {
+namespace zipc::operations {
 namespace {
 
 /// How often a sleeper without a broker looks whether its peer is alive.
@@ -112,7 +112,7 @@ Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   const Followed followed = follow(sender, ring);
   if (met == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
   if (followed.error != Error::ok) return followed.error;
-  return followed.has_moved ? zipc::send(sender, written, size) : zipc::publish(sender, size);
+  return followed.has_moved ? operations::send(sender, written, size) : operations::publish(sender, size);
 }
 
 Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index, std::uint32_t size) noexcept {
@@ -210,4 +210,4 @@ Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept {
   }
 }
 
-}  // namespace zipc
+}  // namespace zipc::operations

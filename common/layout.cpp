@@ -1,4 +1,4 @@
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 
 namespace zipc {
 namespace {

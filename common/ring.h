@@ -34,19 +34,12 @@
 #include <cstring>
 #include <zipc/channel.hpp>
 
-#include "common/layout.h"
 #include "common/test_point.h"
 #include "common/waiting.h"
 
-namespace zipc {
+#include <zipc/hot_path.hpp>
 
-/// A slot that the caller may write or read, or why there is none.
-struct Slot {
-  Error error = Error::ok;
-  std::uint32_t index = 0;
-  std::byte* data = nullptr;
-  std::uint32_t size = 0;  ///< receiver: length of the message; sender: room for it
-};
+namespace zipc {
 
 /// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size.
 struct SlotRun {
@@ -56,14 +49,9 @@ struct SlotRun {
   std::byte* data = nullptr;
 };
 
-/// What else the ring answers; these are no part of the numbering, and never leave the library. First: when the channel
-/// has, or may soon have, other memory. The client follows it there and tries again.
+/// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again.
 inline constexpr Error kMoved{-1};           ///< nothing was done
 inline constexpr Error kMovedMeanwhile{-2};  ///< it was done here; whether it counts there, final_head and final_tail tell
-/// What a try_ function answers: it was done here, and conclude() has to see what else there is to do.
-inline constexpr Error kUnconcluded{-3};
-/// Or that nothing was done, because there is more to it: the function of the same name without try_ does it.
-inline constexpr Error kUndone{-4};
 
 /// What a side can see of the other.
 struct PeerSeen {
@@ -91,44 +79,19 @@ inline constexpr SleepLimits kReceiverSleep{std::chrono::milliseconds::max(), st
 /// An existing receiver never wakes a sender, and may take the place of a zipc receiver that was killed, unseen.
 inline constexpr SleepLimits kSenderSleep{std::chrono::milliseconds(100), std::chrono::milliseconds(1)};
 
-/// memcpy of up to kShort bytes, without a call, for which registers would have to be saved.
-inline constexpr std::size_t kShort = 256;
-inline void copy_short(std::byte* to, const void* from, std::size_t size) noexcept {
-  const auto* bytes = static_cast<const std::byte*>(from);
-  const auto both_ends = [&](auto unit) {  // which overlap in the middle
-    std::memcpy(&unit, bytes, sizeof unit);
-    std::memcpy(to, &unit, sizeof unit);
-    std::memcpy(&unit, bytes + size - sizeof unit, sizeof unit);
-    std::memcpy(to + size - sizeof unit, &unit, sizeof unit);
-  };
-  struct Sixteen {
-    std::uint64_t words[2];
-  };
-  if (size >= 16) {
-    for (; size > 32; size -= 16, to += 16, bytes += 16) std::memcpy(to, bytes, 16);
-    both_ends(Sixteen{});
-  } else if (size >= 8) {
-    both_ends(std::uint64_t{});
-  } else if (size >= 4) {
-    both_ends(std::uint32_t{});
-  } else if (size >= 2) {
-    both_ends(std::uint16_t{});
-  } else if (size == 1) {
-    *to = *bytes;
-  }
-}
-
-class Ring {
+class Ring : public HotPath {
  public:
   /// A view of the segment at `memory`, which must be mapped for as long as the view is used, 8-byte aligned, and
-  /// smallest_segment_size(params) long. `tripwire`: layout.h, or null if it cannot be used.
+  /// smallest_segment_size(params) long. `tripwire`: layout.hpp, or null if it cannot be used.
   /// `pace`: of the end that uses the view; null: it learns nothing.
   Ring(void* memory, const Params& params, const std::atomic<std::uint8_t>* tripwire) noexcept
       : Ring(static_cast<SegmentHeader*>(memory), static_cast<std::byte*>(memory) + buffers_offset(params), params,
              tripwire, nullptr) {}
   Ring(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
        Pace* pace) noexcept
-      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pace_(pace) {}
+      : HotPath(header, buffers, params, tripwire, pace != nullptr ? pace->where_pauses_stand() : nullptr,
+                has_joined_heavy_fences()),
+        pace_(pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -139,40 +102,6 @@ class Ring {
     if (slot.error != Error::ok) return slot.error;
     if (size != 0) std::memcpy(slot.data, message, size);
     return conclude(Role::sender, publish_slot(slot.index, size));
-  }
-
-  /// The try_ functions do what is left of send(), loan() and so on when the peer need not be looked at, as for nearly
-  /// every message of a stream: half the instructions, and no call. Error::ok, kUnconcluded or kUndone.
-  [[nodiscard]] Error try_send(const void* message, std::size_t size) noexcept {
-    const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot || size > kShort || size > params_.message_size) return kUndone;
-    copy_short(slot_data(tail), message, size);
-    return publish_slot(tail, size);
-  }
-  [[nodiscard]] Slot try_loan() const noexcept {
-    const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot) return {.error = kUndone};
-    return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
-  }
-  [[nodiscard]] Error try_publish(std::size_t size) noexcept {
-    const std::uint32_t tail = known_free_slot();
-    return tail == kNoSlot || size > params_.message_size ? kUndone : publish_slot(tail, size);
-  }
-  [[nodiscard]] Slot try_peek() const noexcept {
-    const std::uint32_t head = known_message();
-    if (head == kNoSlot) return {.error = kUndone};
-    const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
-    if (size > params_.message_size) return {.error = kUndone};
-    return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
-  }
-  [[nodiscard]] Slot try_receive() noexcept {
-    Slot slot = try_peek();
-    if (slot.error == Error::ok) slot.error = free_slots(slot.index, 1);
-    return slot;
-  }
-  [[nodiscard]] Error try_pop() noexcept {
-    const std::uint32_t head = known_message();
-    return head == kNoSlot ? kUndone : free_slots(head, 1);
   }
 
   /// What receive() answers when the message of `size` bytes in slot `index` is out.
@@ -414,7 +343,8 @@ class Ring {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
   /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role) noexcept {
-    const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u);
+    joined_ = join_heavy_fences();
+    const std::uint32_t ours = kFeatureAnnouncesSleep | (joined_ ? kFeatureFencesForBoth : 0u);
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
@@ -525,56 +455,6 @@ class Ring {
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
-  static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
-  /// The next free slot, if it can be known without a look at the receiver's index; otherwise kNoSlot.
-  [[nodiscard]] std::uint32_t known_free_slot() const noexcept {
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    const bool is_known = !is_elsewhere(header_->notice_to_sender) && tail < params_.queue_size &&
-                          header_->cached_head.load(std::memory_order_relaxed) != after(tail);  // our own copy
-    return is_known ? tail : kNoSlot;
-  }
-  /// The slot of the oldest message, if it can be known without a look at the sender's index; otherwise kNoSlot.
-  [[nodiscard]] std::uint32_t known_message() const noexcept {
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);         // our own index
-    const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
-    const bool is_known = !is_elsewhere(header_->notice_to_receiver) && head < params_.queue_size && tail != head &&
-                          tail < params_.queue_size && is_zipc(header_->sender_features);
-    return is_known ? head : kNoSlot;
-  }
-
-  /// Ok or kUnconcluded; what is written in the slot is published.
-  [[nodiscard]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
-    ZIPC_TEST_POINT("publish.before-length");
-    items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
-    return publish_slots(index, 1, size, static_cast<std::uint32_t>(size));
-  }
-
-  /// Publishes slots in a row, which are written. `bytes`: all of them, `largest`: the longest.
-  [[nodiscard]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
-                                    std::uint32_t largest) noexcept {
-    ZIPC_TEST_POINT("publish.after-length");
-    bump(header_->sent, count);
-    ZIPC_TEST_POINT("publish.after-sent");
-    bump(header_->bytes_sent, bytes);
-    ZIPC_TEST_POINT("publish.after-bytes-sent");
-    if (largest > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
-      header_->largest.store(largest, std::memory_order_relaxed);
-    }
-    ZIPC_TEST_POINT("publish.before-tail");
-    header_->tail.store(after(index, count), kOrderPublish);  // [message-ready]
-    ZIPC_TEST_POINT("publish.after-tail");
-    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender);
-  }
-
-  [[nodiscard]] Error free_slots(std::uint32_t index, std::uint32_t count) noexcept {
-    ZIPC_TEST_POINT("free.before-received");
-    bump(header_->received, count);
-    ZIPC_TEST_POINT("free.before-head");
-    header_->head.store(after(index, count), kOrderPublish);  // [slot-free]
-    ZIPC_TEST_POINT("free.after-head");
-    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver);
-  }
-
   struct Carried {
     std::uint32_t first;
     std::uint32_t end;
@@ -635,22 +515,7 @@ class Ring {
     return {header_->head, header_->sender_waiting, header_->notice_to_sender, header_->sender_features, false};
   }
 
-  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is
-  /// nothing else to do. Otherwise, or if it will not: kUnconcluded.
-  [[nodiscard]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
-                                        const std::atomic<std::uint32_t>& waiting,
-                                        const std::atomic<std::uint32_t>& notice) const noexcept {
-    // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
-    light_fence();
-    ZIPC_TEST_POINT("wake.after-fence");
-    const bool is_fenced_for =
-        (sleeper_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) != 0;  // on our line
-    const bool is_all = is_fenced_for && has_joined_heavy_fences() && is_zipc(sleeper_features) &&
-                        waiting.load(kOrderObserve) == 0 && !is_elsewhere(notice);  // [sleep-announced], [moving]
-    return is_all ? Error::ok : kUnconcluded;
-  }
-
-  /// The same for everybody, and what has to be done. Ok or kMovedMeanwhile.
+  /// What look_whom_to_wake() has left to do, for every kind of peer. Ok or kMovedMeanwhile.
   [[gnu::cold]] [[nodiscard]] Error wake_and_look(Role role) noexcept {
     const Handshake side = role == Role::sender ? receiver_sleeps() : sender_sleeps();
     full_fence();  // [sleep-announced] [moving]; also, the kernel does not promise that who wakes others makes one
@@ -671,14 +536,20 @@ class Ring {
   [[nodiscard]] Error wait_until(Look look, Error nothing, const Handshake& side,
                                  const std::atomic<std::uint32_t>& publisher_features, Deadline deadline,
                                  const SleepLimits& limits) noexcept {
+    // What is compared with while spinning must be read before the look: what comes later changes it.
+    Sighting index(side.index);
+    Sighting notice(side.notice);
     Error found = look();
     if (found != nothing) return found;
     if (deadline == kNoWait) return Error::timeout;
     Pace unlearnt;
     const Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
     for (int left = pace.spins(); found == nothing && left > 0; left -= 1 + pace.pauses()) {
-      spin_pause();
-      found = look();  // after pace.pauses() more
+      spin_pauses(1 + pace.pauses());
+      if (!index.has_changed() && !notice.has_changed()) continue;  // two loads a turn: what comes is seen at once
+      index.look();
+      notice.look();
+      found = look();
     }
     std::uint32_t stamp = 0;
     while (found == nothing) {
@@ -688,8 +559,8 @@ class Ring {
         break;
       }
       // What S4 compares the index with must be read before S3: an index that changes later ends the sleep.
-      const std::uint32_t seen = side.index.load(std::memory_order_relaxed);      // look() synchronises
-      const std::uint32_t noticed = side.notice.load(std::memory_order_relaxed);  // the same
+      index.look();
+      notice.look();
       if (stamp == 0) stamp = waiting_stamp();
       ZIPC_TEST_POINT("wait.before-announcing");
       side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
@@ -699,7 +570,7 @@ class Ring {
       if (found != nothing) break;
       const auto limit = is_safe && is_zipc(publisher_features) ? limits.beside_zipc : limits.beside_others;
       ZIPC_TEST_POINT("wait.before-sleeping");
-      wait_while_unchanged({side.index, seen}, {side.notice, noticed}, std::min(deadline, deadline_after(limit)));
+      wait_while_unchanged(index, notice, std::min(deadline, deadline_after(limit)));
       ZIPC_TEST_POINT("wait.after-sleeping");
       if (pace_ != nullptr) pace_->slept(Clock::now() - now);
       found = look();
@@ -716,26 +587,10 @@ class Ring {
     return (publisher_features.load(std::memory_order_relaxed) & kFeatureFencesForBoth) == 0;  // it fences, too
   }
 
-  /// Whether the peer that announced `peer_features` is still the one we share the segment with.
-  [[nodiscard]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
-    return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 &&  // on our own line
-           // Zeroed by the kernel; set again at attach.
-           (tripwire_ == nullptr || tripwire_->load(std::memory_order_relaxed) != 0);
-  }
-
-  static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // one writer: no exchange
-  }
-
   [[nodiscard]] std::uint64_t published(std::uint64_t counter, std::uint32_t index) const noexcept {
     return published_count(counter, index, params_.queue_size);
   }
 
-  /// `count` is less than queue_size.
-  [[nodiscard]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
-    const std::uint32_t there = index + count;
-    return there >= params_.queue_size ? there - params_.queue_size : there;
-  }
   /// How many slots are free when the receiver is at `head` and the sender at `tail`.
   [[nodiscard]] std::uint32_t free_before(std::uint32_t head, std::uint32_t tail) const noexcept {
     return params_.queue_size - 1 - distance(head, tail);
@@ -743,10 +598,6 @@ class Ring {
   [[nodiscard]] std::uint32_t distance(std::uint32_t from, std::uint32_t to) const noexcept {
     return to >= from ? to - from : to + params_.queue_size - from;
   }
-  [[nodiscard]] std::byte* slot_data(std::uint32_t index) const noexcept {
-    return buffers_ + std::size_t{index} * params_.message_size;
-  }
-  [[nodiscard]] ItemLength* items() const noexcept { return reinterpret_cast<ItemLength*>(header_ + 1); }
   [[nodiscard]] std::atomic<std::uint32_t>& features(Role role) const noexcept {
     return role == Role::sender ? header_->sender_features : header_->receiver_features;
   }
@@ -757,10 +608,6 @@ class Ring {
     return role == Role::sender ? header_->sender_waiting : header_->waiters;
   }
 
-  SegmentHeader* header_;
-  std::byte* buffers_;
-  Params params_;
-  const std::atomic<std::uint8_t>* tripwire_;
   Pace* pace_;
 };
 

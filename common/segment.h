@@ -94,7 +94,7 @@ class Mapping {
   boost::interprocess::mapped_region region_;
 };
 
-/// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.h).
+/// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.hpp).
 [[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
 
 /// Makes the segment ready: allocates all of its memory, writes the header if the file is new, checks the header if it is

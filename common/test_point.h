@@ -8,7 +8,7 @@
 #ifdef ZIPC_TEST_POINTS
 namespace zipc {
 /// Stops the process with SIGSTOP if it shall. May be called from any thread.
-void reach_test_point(const char* name) noexcept;
+[[gnu::visibility("default")]] void reach_test_point(const char* name) noexcept;
 }  // namespace zipc
 #define ZIPC_TEST_POINT(name) ::zipc::reach_test_point(name)
 #else

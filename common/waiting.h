@@ -21,7 +21,7 @@
 /// kFeatureFencesForBoth; otherwise P2 is a full fence. An S that has not joined makes a full fence, too, and beside a
 /// P that has, sleeps for a limited time: P may not have seen yet that another S was there before.
 ///
-/// The notice word (layout.h) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
+/// The notice word (layout.hpp) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
 /// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///
 /// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what
@@ -33,6 +33,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+
+#include <zipc/order.hpp>
 
 namespace zipc {
 
@@ -54,29 +56,6 @@ inline constexpr Deadline kNoWait = Deadline::min();
   return deadline_after(std::chrono::nanoseconds(timeout));
 }
 
-// ThreadSanitizer does not model fences. Its build uses seq_cst operations in their place: the same handshake, slower.
-#if defined(__SANITIZE_THREAD__)
-#define ZIPC_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ZIPC_TSAN 1
-#endif
-#endif
-
-#ifdef ZIPC_TSAN
-inline constexpr std::memory_order kOrderPublish = std::memory_order_seq_cst;  // P1, S1
-inline constexpr std::memory_order kOrderObserve = std::memory_order_seq_cst;  // P3, S3
-inline constexpr std::memory_order kOrderAnnounce = std::memory_order_seq_cst;
-inline void full_fence() noexcept {}
-inline void light_fence() noexcept {}
-#else
-inline constexpr std::memory_order kOrderPublish = std::memory_order_release;  // [message-ready], [slot-free]
-inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  // their other halves
-inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // the fences of the handshake order it
-inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline void light_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
-#endif
-
 /// Has the heavy fences of all processes reach this one from now on, if the system can do that. Returns whether it can,
 /// and so whether this process can make them. ZIPC_MEMBARRIER=off in the environment: no. Cost: a system call, the
 /// first time.
@@ -93,10 +72,14 @@ extern std::atomic<bool> joined_heavy_fences;
   return detail::joined_heavy_fences.load(std::memory_order_relaxed);  // set by this process, before it announces itself
 }
 
-/// A word of shared memory, and what was read there.
+/// A word of shared memory, and what was read there. It synchronises with nothing: whoever sees that it has changed looks again.
 struct Sighting {
+  explicit Sighting(const std::atomic<std::uint32_t>& where) noexcept : word(where) { look(); }
+  void look() noexcept { seen = word.load(std::memory_order_relaxed); }  // see above
+  [[nodiscard]] bool has_changed() const noexcept { return word.load(std::memory_order_relaxed) != seen; }  // the same
+
   const std::atomic<std::uint32_t>& word;
-  std::uint32_t seen;
+  std::uint32_t seen = 0;
 };
 
 /// Sleeps until either word is not what was seen, somebody wakes one, or `deadline` has passed; may return early for no
@@ -135,6 +118,8 @@ class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass.
   [[nodiscard]] int pauses() const noexcept { return pauses_; }
+  /// Where they stand, for who has no need of anything else.
+  [[nodiscard]] const std::uint8_t* where_pauses_stand() const noexcept { return &pauses_; }
   /// A receiver has looked, and found so many messages in a queue of `slots`.
   void found_messages(std::uint32_t count, std::uint32_t slots) noexcept {
     if (count > 1) return found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));

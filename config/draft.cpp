@@ -3,7 +3,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 
 namespace zipc {
 namespace {

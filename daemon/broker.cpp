@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 #include "common/name.h"
 #include "common/test_point.h"
 #include "daemon/log.h"

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 #include "daemon/broker.h"
 #include "daemon/log.h"
 

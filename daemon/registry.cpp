@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 
 namespace zipc {
 namespace {

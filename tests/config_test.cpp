@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 #include "config/document.h"
 
 namespace zipc {

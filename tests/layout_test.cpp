@@ -1,11 +1,11 @@
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 
 #include <gtest/gtest.h>
 
 namespace zipc {
 namespace {
 
-// The offsets of the header's fields are checked at compile time, in layout.h.
+// The offsets of the header's fields are checked at compile time, in layout.hpp.
 
 TEST(Layout, PutsItemsBuffersAndFlagWhereExistingPeersHaveThem) {
   const Params params{.queue_size = 8, .message_size = 1536};

@@ -11,7 +11,7 @@
 #include <random>
 #include <string>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 #include "daemon/registry.h"
 
 namespace zipc {

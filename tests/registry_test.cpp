@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "common/layout.h"
+#include <zipc/layout.hpp>
 
 namespace zipc {
 namespace {

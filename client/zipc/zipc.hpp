@@ -32,6 +32,7 @@
 
 #include <zipc/channel.hpp>
 #include <zipc/error.hpp>
+#include <zipc/operations.hpp>
 #include <zipc/params.hpp>
 
 namespace zipc {
@@ -60,6 +61,7 @@ class [[nodiscard]] MessageOrError {
  public:
   MessageOrError(const Message& message) noexcept : message_(message) {}  // NOLINT: implicit on purpose
   MessageOrError(Error error) noexcept : error_(error) {}                 // NOLINT: implicit on purpose
+  explicit MessageOrError(const Slot& slot) noexcept : message_{slot.index, {slot.data, slot.size}}, error_(slot.error) {}
 
   explicit operator bool() const noexcept { return error_ == Error::ok; }
   [[nodiscard]] bool has_value() const noexcept { return error_ == Error::ok; }
@@ -142,6 +144,9 @@ class Endpoint {
   explicit Endpoint(const ZipcContext& context) noexcept : context_(context) {}
   ~Endpoint() { zipc_destroy(&context_); }
 
+  /// Not after being moved from. The role is that of the class.
+  [[nodiscard]] bool is_open() const noexcept { return context_.queue != nullptr; }
+
   ZipcContext context_;
 
  private:
@@ -165,20 +170,27 @@ class Sender : public Endpoint {
 
   /// Sends a copy. Error::ok, full, peer_gone, fenced, message_too_large, closed, corrupt. Wait-free; a system call only if the
   /// receiver sleeps.
-  [[nodiscard]] ZIPC_API Error send(std::span<const std::byte> message) noexcept;
+  [[nodiscard]] Error send(std::span<const std::byte> message) noexcept {
+    return is_open() ? operations::send(context_, message.data(), message.size()) : Error::closed;
+  }
   [[nodiscard]] Error send(std::string_view message) noexcept { return send(std::as_bytes(std::span(message))); }
 
   /// Sends a copy, waiting for space if the queue is full: then Error::timeout instead of full.
-  [[nodiscard]] ZIPC_API Error send_blocking(std::span<const std::byte> message,
-                                             std::chrono::nanoseconds timeout = kForEver) noexcept;
+  [[nodiscard]] Error send_blocking(std::span<const std::byte> message, std::chrono::nanoseconds timeout = kForEver) noexcept {
+    return is_open() ? operations::send(context_, message.data(), message.size(), timeout) : Error::closed;
+  }
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
   /// then loaning again, or sending, uses the same slot.
-  [[nodiscard]] ZIPC_API Loaned loan() noexcept;
+  [[nodiscard]] Loaned loan() noexcept { return is_open() ? Loaned(operations::loan(context_)) : Error::closed; }
   /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
-  [[nodiscard]] ZIPC_API Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+  [[nodiscard]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
+    return is_open() ? Loaned(operations::loan(context_, timeout)) : Error::closed;
+  }
   /// Sends the first `size` bytes of the loaned slot. Errors as for send().
-  [[nodiscard]] ZIPC_API Error publish(std::size_t size) noexcept;
+  [[nodiscard]] Error publish(std::size_t size) noexcept {
+    return is_open() ? operations::publish(context_, size) : Error::closed;
+  }
 
   /// Up to `most` free slots in a row. Errors as for loan().
   [[nodiscard]] ZIPC_API Batch loan_batch(std::size_t most) noexcept;
@@ -204,18 +216,22 @@ class Receiver : public Endpoint {
 
   /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, peer_gone, fenced, closed,
   /// corrupt. Wait-free.
-  [[nodiscard]] ZIPC_API Received receive() noexcept;
+  [[nodiscard]] Received receive() noexcept { return is_open() ? Received(operations::receive(context_)) : Error::closed; }
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. Spins briefly, then sleeps.
-  [[nodiscard]] ZIPC_API Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+  [[nodiscard]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
+    return is_open() ? Received(operations::receive(context_, timeout)) : Error::closed;
+  }
 
   /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
-  [[nodiscard]] ZIPC_API Received peek() noexcept;
+  [[nodiscard]] Received peek() noexcept { return is_open() ? Received(operations::peek(context_)) : Error::closed; }
   /// The same, but waits for a message: Error::timeout, closed, corrupt.
-  [[nodiscard]] ZIPC_API Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept;
+  [[nodiscard]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
+    return is_open() ? Received(operations::peek(context_, timeout)) : Error::closed;
+  }
 
   /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
-  [[nodiscard]] ZIPC_API Error pop() noexcept;
+  [[nodiscard]] Error pop() noexcept { return is_open() ? operations::pop(context_) : Error::closed; }
 
   /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until
   /// pop_batch(). Errors as for peek().

@@ -39,7 +39,7 @@ MESSAGES = 20
 SLOTS = 4
 FENCED = 27
 DIED = "3"
-# Words of the header: common/layout.h.
+# Words of the header: common/layout.hpp.
 WAITING = {"sender": 4, "receiver": 68}
 NOTICE = {"sender": 104, "receiver": 28}
 PEER_GONE = 1

@@ -1,0 +1,45 @@
+/// What a ZipcContext says to the hot path (hot_path.hpp): which memory, which sizes, what may be relied on.
+#pragma once
+
+#include <zipc.h>
+
+#include <cstddef>
+#include <zipc/hot_path.hpp>
+
+namespace zipc {
+
+/// Bits of ZipcContext::padding[0].
+inline constexpr std::uint8_t kContextHasTripwire = 1;   ///< it may be read; a caller's buffer has none
+inline constexpr std::uint8_t kContextWatchesPeer = 2;   ///< no broker does it
+inline constexpr std::uint8_t kContextJoinedFences = 4;  ///< its process has joined the heavy fences (waiting.h)
+
+/// How many pauses there are to be before the context's end looks at the other's index (Pace in waiting.h).
+[[nodiscard]] inline const std::uint8_t* pauses_of(const ZipcContext& context) noexcept { return &context.padding[1]; }
+
+/// Whether the context is alive and has this role.
+[[nodiscard]] inline bool is_open(const ZipcContext* context, Role role) noexcept {
+  return context != nullptr && context->queue != nullptr && context->mode == static_cast<std::uint8_t>(role);
+}
+
+[[nodiscard]] inline Params params_of(const ZipcContext& context) noexcept {
+  return {.queue_size = context.params.queue_size, .message_size = context.params.message_size};
+}
+
+/// Null if it may not be read.
+[[nodiscard]] inline const std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
+  constexpr std::size_t kFromFlag = tripwire_offset({2, 1}) - init_flag_offset({2, 1});
+  if ((context.padding[0] & kContextHasTripwire) == 0) return nullptr;
+  return reinterpret_cast<const std::atomic<std::uint8_t>*>(reinterpret_cast<const std::byte*>(context.init_flag) + kFromFlag);
+}
+
+/// The hot path of a context that is_open().
+[[nodiscard]] inline HotPath hot_path_of(const ZipcContext& context) noexcept {
+  return {reinterpret_cast<SegmentHeader*>(context.queue),
+          static_cast<std::byte*>(context.buffers),
+          params_of(context),
+          tripwire_of(context),
+          pauses_of(context),
+          (context.padding[0] & kContextJoinedFences) != 0};
+}
+
+}  // namespace zipc

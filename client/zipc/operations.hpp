@@ -1,0 +1,71 @@
+/// What can be done with a context: the ring's operations, as both APIs offer them. A part of zipc.hpp; not to be included
+/// by programs.
+///
+/// The ring knows one segment. Here it is seen to that a role outlives it: when the broker gives the channel other
+/// memory (a revoked peer, other sizes), the call that meets the notice goes there and is done there. And while a call
+/// sleeps in a channel that no broker looks after, it looks whether the peer is still alive.
+///
+/// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; nullopt: not at all, and then
+/// Error::full or empty, after a pause of less than a microsecond where that lets a stream go faster.
+///
+/// What nearly every call does stands here, to be inlined into the program; what it does otherwise (learning from a look at
+/// the peer's index, waiting, following the channel) in the library, out of the way.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <zipc/hot_context.hpp>
+
+namespace zipc::operations {
+
+using Timeout = std::optional<std::chrono::nanoseconds>;
+
+/// Where an operation goes on that the ring's try_ function has not done. `met`: what it has answered.
+namespace otherwise {
+[[nodiscard, gnu::cold]] ZIPC_API Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout,
+                                    Error met) noexcept;
+[[nodiscard, gnu::cold]] ZIPC_API Slot loan(ZipcContext& sender, Timeout timeout) noexcept;
+[[nodiscard, gnu::cold]] ZIPC_API Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept;
+/// The message of `size` bytes in slot `index` is out, if `met` says so. (A Slot would have to be put into memory.)
+[[nodiscard, gnu::cold]] ZIPC_API Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index,
+                                      std::uint32_t size) noexcept;
+[[nodiscard, gnu::cold]] ZIPC_API Slot peek(ZipcContext& receiver, Timeout timeout) noexcept;
+[[nodiscard, gnu::cold]] ZIPC_API Error pop(ZipcContext& receiver, Error met) noexcept;
+}  // namespace otherwise
+
+/// Sends a copy.
+[[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
+                                                    Timeout timeout = {}) noexcept {
+  const Error sent = hot_path_of(sender).try_send(message, size);
+  return sent == Error::ok ? sent : otherwise::send(sender, message, size, timeout, sent);
+}
+
+[[nodiscard, gnu::always_inline]] inline Slot loan(ZipcContext& sender, Timeout timeout = {}) noexcept {
+  const Slot slot = hot_path_of(sender).try_loan();
+  return slot.error == Error::ok ? slot : otherwise::loan(sender, timeout);
+}
+
+[[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
+  const Error published = hot_path_of(sender).try_publish(size);
+  return published == Error::ok ? published : otherwise::publish(sender, size, published);
+}
+
+/// Takes the oldest message out.
+[[nodiscard, gnu::always_inline]] inline Slot receive(ZipcContext& receiver, Timeout timeout = {}) noexcept {
+  const Slot slot = hot_path_of(receiver).try_receive();
+  if (slot.error == Error::empty && !timeout) return slot;
+  return slot.error == Error::ok ? slot : otherwise::receive(receiver, timeout, slot.error, slot.index, slot.size);
+}
+
+[[nodiscard, gnu::always_inline]] inline Slot peek(ZipcContext& receiver, Timeout timeout = {}) noexcept {
+  const Slot slot = hot_path_of(receiver).try_peek();
+  if (slot.error == Error::empty && !timeout) return slot;
+  return slot.error == Error::ok ? slot : otherwise::peek(receiver, timeout);
+}
+
+[[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
+  const Error popped = hot_path_of(receiver).try_pop();
+  return popped == Error::ok ? popped : otherwise::pop(receiver, popped);
+}
+
+}  // namespace zipc::operations
