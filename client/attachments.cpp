@@ -229,7 +229,9 @@ Result<bool> Attachments::follow(ZipcContext& context) noexcept {
       if (auto followed = follow(*attachment); !followed) return followed.failure();
     }
     if (attachment->mapping.address() == static_cast<const void*>(context.queue)) return false;
+    const Waiting waiting = waiting_of(context);
     context = context_of(*attachment, context.id);
+    set_waiting(context, waiting);
     return true;
   } catch (const std::bad_alloc&) {
     return Failure{Error::out_of_memory, ""};

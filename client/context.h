@@ -24,6 +24,15 @@ static_assert(sizeof(Pace) == 2 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return *reinterpret_cast<Pace*>(&context.padding[1]);
 }
 
+/// How a context waits, at padding[3].
+static_assert(sizeof ZipcContext::padding > 3 && sizeof(Waiting) == 1);
+[[nodiscard]] inline Waiting waiting_of(const ZipcContext& context) noexcept {
+  return static_cast<Waiting>(context.padding[3]);
+}
+inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
+  context.padding[3] = static_cast<std::uint8_t>(waiting);
+}
+
 /// Bits of padding[0].
 inline constexpr std::uint8_t kContextHasTripwire = 1;  ///< it may be read; a caller's buffer has none
 inline constexpr std::uint8_t kContextWatchesPeer = 2;  ///< no broker does it

@@ -103,6 +103,19 @@ struct Sighting {
 /// reason. Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).
 [[gnu::cold]] void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept;
 
+/// Naps between looks, for who is not woken: 50 us at first, each twice as long as the one before, 1 ms at most.
+class Naps {
+ public:
+  /// Takes the next, which ends at `deadline` at the latest. Cost: a system call, and what the kernel adds to its length.
+  [[gnu::cold]] void take(Deadline deadline) noexcept;
+
+ private:
+  std::chrono::microseconds next_{50};
+};
+
+/// Lets another thread run that wants this processor, if there is one. Cost: a system call.
+[[gnu::cold]] void give_way() noexcept;
+
 /// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
 [[gnu::cold]] void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
@@ -146,6 +159,8 @@ class Pace {
     found(count, slots / 4, std::min(63u, slots / 16));
   }
 
+  /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
+  [[nodiscard]] static int spin_limit() noexcept;
   /// How many spin_pause()s to spend before sleeping.
   [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
   /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not.
@@ -163,9 +178,6 @@ class Pace {
     if (count < good) pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
     if (count > 4 * good) pauses_ >>= 1;
   }
-
-  /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
-  [[nodiscard]] static int spin_limit() noexcept;
 
   std::uint8_t pauses_ = 0;
   std::uint8_t shrunk_ = 0;  // how often spins() is halved
