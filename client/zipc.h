@@ -53,7 +53,7 @@
  *             system's time to wake it.
  *   spin      Looks without end. Reacts fastest; the peer never makes a system call for it. Costs: a whole processor while it
  *             waits. Every 25 microseconds it lets others run that want its processor; where that is the peer, each wait takes
- *             about that long, and the other ways are faster.
+ *             a few times that long, and sleep is far faster.
  *   sleep     Announces itself and sleeps, at once. Costs: the least processor time, but for each wait what adaptive costs once
  *             it sleeps, also when the peer is about to answer.
  *   poll      Looks, sleeps for 50 microseconds, looks, sleeps for twice as long, and so on up to 1 ms. The peer never makes a
