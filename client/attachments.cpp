@@ -119,6 +119,7 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
               .params = reply->params,
               .lease = reply->lease,
               .broker = broker.socket_path(),
+              .waiting = reply->waiting,
               .again = reply->resumed};
   if (taken.again) return taken;
   auto set_up = SetUpLock::take(taken.file);
@@ -180,14 +181,16 @@ ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t 
   void* memory = attachment.mapping.address();
   std::uint8_t flags = tripwire_of(memory, attachment.params) != nullptr ? kContextHasTripwire : std::uint8_t{0};
   if (attachment.broker.empty()) flags |= kContextWatchesPeer;
-  return make_context(attachment.role, attachment.name, attachment.params, memory, flags, id);
+  ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, memory, flags, id);
+  set_waiting(context, attachment.waiting);
+  return context;
 }
 
 Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& request) {
   if (!taken) return taken.failure();
   if (taken->again) {
     Attachment* held = find(taken->file.id, request.name, request.role);
-    if (held != nullptr) return use_again(*held, taken->file);
+    if (held != nullptr) return use_again(*held, *taken);
     return role_taken(request.name, request.role, holder_pid(taken->file, request.role));
   }
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
@@ -204,19 +207,21 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
                           .owner = getpid(),
                           .lease = taken->lease,
                           .broker = std::move(taken->broker),
+                          .waiting = taken->waiting,
                           .former = {}});
   ZIPC_TEST_POINT("attach.after-noting");
   return context_of(attachments_.back());
 }
 
 // A child has inherited its parent's mapping, and so the lock. The role stays the parent's while it lives.
-Result<ZipcContext> Attachments::use_again(Attachment& held, const SegmentFile& file) {
+Result<ZipcContext> Attachments::use_again(Attachment& held, const Taken& taken) {
   if (held.owner != getpid()) {
     if (is_alive(held.owner)) return role_taken(held.name, held.role, held.owner);
     held.owner = getpid();
-    enter_role(file, held.mapping, held.params, held.role, pid_to_note(held.broker));
+    enter_role(taken.file, held.mapping, held.params, held.role, pid_to_note(held.broker));
   }
   ++held.uses;
+  if (!taken.broker.empty()) held.waiting = taken.waiting;
   return context_of(held);
 }
 
@@ -229,7 +234,9 @@ Result<bool> Attachments::follow(ZipcContext& context) noexcept {
       if (auto followed = follow(*attachment); !followed) return followed.failure();
     }
     if (attachment->mapping.address() == static_cast<const void*>(context.queue)) return false;
+    const Waiting waiting = waiting_of(context);
     context = context_of(*attachment, context.id);
+    set_waiting(context, waiting);
     return true;
   } catch (const std::bad_alloc&) {
     return Failure{Error::out_of_memory, ""};

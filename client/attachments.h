@@ -84,6 +84,7 @@ class Attachments {
     int uses = 1;              // contexts of this process
     std::int64_t lease = 0;    // 0: taken directly
     std::string broker;        // its socket; empty: taken directly
+    Waiting waiting = Waiting::adaptive;  // of new contexts
     bool fenced = false;       // the role was taken away, and the memory is private
     std::vector<Mapping> former;  // memory that the channel has left, made private: copies of contexts still point there
   };
@@ -96,6 +97,7 @@ class Attachments {
     Params params;
     std::int64_t lease = 0;
     std::string broker;
+    Waiting waiting = Waiting::adaptive;
     bool again = false;  // this process has it already
   };
 
@@ -106,7 +108,7 @@ class Attachments {
   /// Nothing: the file was removed while we were looking; try again.
   [[nodiscard]] Result<std::optional<Taken>> take_file(SegmentFile file, const RoleRequest& request);
   [[nodiscard]] Result<ZipcContext> enter(Result<Taken> taken, const RoleRequest& request);
-  [[nodiscard]] Result<ZipcContext> use_again(Attachment& attachment, const SegmentFile& file);
+  [[nodiscard]] Result<ZipcContext> use_again(Attachment& attachment, const Taken& taken);
   [[nodiscard]] Result<void> follow(Attachment& attachment);
   /// Goes on in other memory, where the role was taken.
   [[nodiscard]] Result<void> go_to(Attachment& attachment, Taken taken);

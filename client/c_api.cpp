@@ -30,6 +30,11 @@ static_assert(static_cast<int>(ZIPC_ERROR_INVALID_CONFIG) == zipc::kErrorCount -
               static_cast<int>(ZIPC_ERROR_OUT_OF_MEMORY) == static_cast<int>(Error::out_of_memory) &&
               static_cast<int>(ZIPC_ERROR_BUSY) == static_cast<int>(Error::busy));
 
+static_assert(static_cast<int>(ZIPC_WAITING_ADAPTIVE) == static_cast<int>(zipc::Waiting::adaptive) &&
+              static_cast<int>(ZIPC_WAITING_SPIN) == static_cast<int>(zipc::Waiting::spin) &&
+              static_cast<int>(ZIPC_WAITING_SLEEP) == static_cast<int>(zipc::Waiting::sleep) &&
+              static_cast<int>(ZIPC_WAITING_POLL) == static_cast<int>(zipc::Waiting::poll));
+
 namespace {
 
 Failure no_memory() { return Failure{Error::out_of_memory, "out of memory"}; }
@@ -65,6 +70,8 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
   ring_of(context).announce(role);
   return context;
 }
+
+bool is_waiting(zipc_waiting waiting) { return static_cast<unsigned>(waiting) <= ZIPC_WAITING_POLL; }
 
 std::chrono::milliseconds to_timeout(std::uint16_t millis) { return std::chrono::milliseconds(millis); }
 
@@ -294,6 +301,28 @@ bool zipc_pop(ZipcContext* receiver) {
   if (!is_open(receiver, Role::receiver)) return require_role(receiver, Role::receiver);
   const Error popped = hot_path_of(*receiver).try_pop();
   return popped == Error::ok || pop_otherwise(*receiver, popped);
+}
+
+bool zipc_set_waiting(ZipcContext* context, zipc_waiting waiting) {
+  if (context == nullptr || context->queue == nullptr) {
+    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+    return false;
+  }
+  if (!is_waiting(waiting)) {
+    const std::string number = std::to_string(static_cast<unsigned>(waiting));
+    set_last_error(Failure{Error::invalid_argument, "there is no way to wait of number " + number});
+    return false;
+  }
+  zipc::set_waiting(*context, static_cast<zipc::Waiting>(waiting));
+  return true;
+}
+
+zipc_waiting zipc_get_waiting(const ZipcContext* context) {
+  return context != nullptr ? static_cast<zipc_waiting>(zipc::waiting_of(*context)) : ZIPC_WAITING_ADAPTIVE;
+}
+
+const char* zipc_waiting_name(zipc_waiting waiting) {
+  return is_waiting(waiting) ? zipc::to_string(static_cast<zipc::Waiting>(waiting)) : "unknown";
 }
 
 bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {

@@ -9,7 +9,7 @@
 namespace zipc::operations {
 namespace {
 
-/// How often a sleeper without a broker looks whether its peer is alive.
+/// How often who waits without a broker looks whether its peer is alive.
 constexpr std::chrono::milliseconds kLookAfterPeer{100};
 
 /// How following the channel to its present memory went.
@@ -46,7 +46,7 @@ class Patience {
   std::optional<Deadline> deadline_;
 };
 
-using WaitFor = Error (Ring::*)(Deadline) noexcept;
+using WaitFor = Error (Ring::*)(Deadline, Waiting) noexcept;
 
 /// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
 /// `nothing`, at once, if the call is not to wait.
@@ -57,7 +57,7 @@ Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
     Ring ring = ring_of(context);
-    const Error found = (ring.*wait_for)(until);
+    const Error found = (ring.*wait_for)(until, waiting_of(context));
     if (found != Error::timeout || until == deadline) return found;
     Attachments::of_process().look_after_peer(context);
   }

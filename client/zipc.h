@@ -46,6 +46,21 @@
  * one thread at a time. Creating and destroying is safe from any thread. After fork() the child may go on with an inherited
  * context (and then the parent must not), and may create its own.
  *
+ * WAITING. Each context waits in a way of its own, which its peer need not know: adaptive, unless the broker's configuration
+ * says otherwise for the channel (waiting, see zipcd.yaml(5)), or the program does (zipc_set_waiting).
+ *   adaptive  Spins for up to 25 microseconds, less where that has turned out to be in vain, then sleeps until it is woken.
+ *             Costs: that much processor time a wait. Once it sleeps, two system calls of its own, one of the peer, and the
+ *             system's time to wake it.
+ *   spin      Looks without end. Reacts fastest; the peer never makes a system call for it. Costs: a whole processor while it
+ *             waits. Every 25 microseconds it lets others run that want its processor; where that is the peer, each wait takes
+ *             a few times that long, and sleep is far faster.
+ *   sleep     Announces itself and sleeps, at once. Costs: the least processor time, but for each wait what adaptive costs once
+ *             it sleeps, also when the peer is about to answer.
+ *   poll      Looks, sleeps for 50 microseconds, looks, sleeps for twice as long, and so on up to 1 ms. The peer never makes a
+ *             system call for it. Costs: reacts up to one such step late; a thousand wake-ups a second while nothing happens.
+ * That the peer has gone, that the channel moves, and the end of the time given are noticed in each way alike. A peer that is
+ * waiting is seen by zipcctl only if it sleeps until it is woken.
+ *
  * ENVIRONMENT. Besides that of BROKER: ZIPC_MEMBARRIER=off, see zipc(3).
  *
  * ERRORS. Every function that fails says why in zipc_last_error(), per thread. The library never prints and never exits.
@@ -148,6 +163,14 @@ typedef struct {
   uint32_t reserved;   /* 0 */
 } ZipcStats;
 
+/* How the blocking calls of a context wait, for a message or for space: see WAITING, and zipc_set_waiting. */
+typedef enum zipc_waiting {
+  ZIPC_WAITING_ADAPTIVE = 0, /* spins for a while, then sleeps until it is woken */
+  ZIPC_WAITING_SPIN = 1,     /* looks without end */
+  ZIPC_WAITING_SLEEP = 2,    /* sleeps at once, until it is woken */
+  ZIPC_WAITING_POLL = 3      /* looks now and then, and sleeps in between */
+} zipc_waiting;
+
 /* The process at the other end of a channel, as far as it is known. */
 typedef enum {
   ZIPC_PEER_NONE = 0,    /* nobody has been there yet */
@@ -246,6 +269,17 @@ ZIPC_API bool zipc_pop(ZipcContext *receiver);
  * than `count` wait. */
 ZIPC_API uint32_t zipc_peek_batch(ZipcContext *receiver, uint8_t **messages, uint32_t *sizes, uint32_t most);
 ZIPC_API bool zipc_pop_batch(ZipcContext *receiver, uint32_t count);
+
+/* ---- Waiting ---------------------------------------------------------------------------------------------------- */
+
+/* How the blocking calls of this context, of either role, wait from now on: see WAITING. Other contexts of the role keep their
+ * way, and so does a copy of this one. Not while a call is waiting. false: CLOSED, INVALID_ARGUMENT. */
+ZIPC_API bool zipc_set_waiting(ZipcContext *context, zipc_waiting waiting);
+/* How they do. ADAPTIVE for NULL. */
+ZIPC_API zipc_waiting zipc_get_waiting(const ZipcContext *context);
+
+/* "adaptive", "spin", "sleep", "poll"; the names of the broker's configuration. Static strings. */
+ZIPC_API const char *zipc_waiting_name(zipc_waiting waiting);
 
 /* ---- Looking ---------------------------------------------------------------------------------------------------- */
 

@@ -62,6 +62,15 @@ class Reader {
     return Role::receiver;
   }
 
+  /// Absent, from a broker that does not know it yet, or unknown, from a later one: adaptive.
+  Waiting optional_waiting(std::string_view member) {
+    const std::string word = optional_text(member).value_or("");
+    for (const Waiting waiting : kWaitings) {
+      if (word == to_string(waiting)) return waiting;
+    }
+    return Waiting::adaptive;
+  }
+
   std::optional<std::string> optional_text(std::string_view member) {
     if (absent(member)) return std::nullopt;
     return text(member);
@@ -271,7 +280,8 @@ json::object encode(const AcquireReply& reply) {
                       {"params", encode(reply.params)},
                       {"generation", reply.generation},
                       {"segment", reply.segment},
-                      {"resumed", reply.resumed}};
+                      {"resumed", reply.resumed},
+                      {"waiting", to_string(reply.waiting)}};
   if (reply.lock) object["lock"] = *reply.lock;
   return object;
 }
@@ -317,6 +327,7 @@ json::object encode(const ChannelInfo& c) {
           {"draining", c.draining},
           {"existing_peer", c.existing_peer},
           {"lease_ttl_ms", c.lease_ttl_ms},
+          {"waiting", to_string(c.waiting)},
           {"retired", c.retired},
           {"sender", encode(c.sender)},
           {"receiver", encode(c.receiver)},
@@ -383,6 +394,7 @@ Result<AcquireReply> decode_acquire_reply(const json::object& parameters) {
   reply.segment = reader.number<int>("segment", 0, kLastFd);
   reply.lock = reader.optional_number<int>("lock", 0);
   reply.resumed = reader.flag("resumed");
+  reply.waiting = reader.optional_waiting("waiting");
   return std::move(reader).finish(std::move(reply));
 }
 
@@ -444,6 +456,7 @@ Result<ChannelInfo> decode_channel(const json::object& channel) {
   c.draining = reader.flag("draining");
   c.existing_peer = reader.flag("existing_peer");
   c.lease_ttl_ms = reader.number<std::int64_t>("lease_ttl_ms");
+  c.waiting = reader.optional_waiting("waiting");
   c.retired = reader.number<std::uint32_t>("retired");
   c.sender = reader.optional_holder("sender");
   c.receiver = reader.optional_holder("receiver");

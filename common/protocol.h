@@ -96,6 +96,7 @@ struct AcquireReply {
   int segment = 0;          ///< index of the descriptor
   std::optional<int> lock;  ///< index of the lock's descriptor
   bool resumed = false;
+  Waiting waiting = Waiting::adaptive;
 };
 struct ReleaseCall {
   std::int64_t lease = 0;

@@ -221,16 +221,16 @@ class Ring : public HotPath {
     return conclude(Role::receiver, free_slots(first.index, count));
   }
 
-  /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
-  [[nodiscard]] Error wait_for_message(Deadline deadline) noexcept {
+  /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved.
+  [[nodiscard]] Error wait_for_message(Deadline deadline, Waiting waiting = Waiting::adaptive) noexcept {
     return wait_until([this] { return peek().error; }, Error::empty, receiver_sleeps(), header_->sender_features,
-                      deadline, kReceiverSleep);
+                      deadline, kReceiverSleep, waiting);
   }
 
-  /// Waits until the queue is not full: Error::ok, timeout, peer_gone, corrupt or kMoved. Spins briefly, then sleeps.
-  [[nodiscard]] Error wait_for_space(Deadline deadline) noexcept {
+  /// Waits until the queue is not full: Error::ok, timeout, peer_gone, corrupt or kMoved.
+  [[nodiscard]] Error wait_for_space(Deadline deadline, Waiting waiting = Waiting::adaptive) noexcept {
     return wait_until([this] { return free_slot().error; }, Error::full, sender_sleeps(), header_->receiver_features,
-                      deadline, kSenderSleep);
+                      deadline, kSenderSleep, waiting);
   }
 
   /// What the holder of `role` can see of its peer.
@@ -530,27 +530,30 @@ class Ring : public HotPath {
     return is_elsewhere(notice_to(role)) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
   }
 
-  /// Calls `look` until it stops returning `nothing`, spinning first, then asleep on the peer's index: S1 to S4 of
-  /// waiting.h.
+  /// Calls `look` until it stops returning `nothing`: spinning first, then asleep on the peer's index, S1 to S4 of
+  /// waiting.h; or as `waiting` says.
   template <class Look>
   [[nodiscard]] Error wait_until(Look look, Error nothing, const Handshake& side,
                                  const std::atomic<std::uint32_t>& publisher_features, Deadline deadline,
-                                 const SleepLimits& limits) noexcept {
+                                 const SleepLimits& limits, Waiting waiting) noexcept {
     // What is compared with while spinning must be read before the look: what comes later changes it.
     Sighting index(side.index);
     Sighting notice(side.notice);
     Error found = look();
     if (found != nothing) return found;
     if (deadline == kNoWait) return Error::timeout;
+    if (waiting == Waiting::spin || waiting == Waiting::poll) return keep_looking(look, nothing, deadline, waiting);
     Pace unlearnt;
     const Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
-    for (int left = pace.spins(); found == nothing && left > 0; left -= 1 + pace.pauses()) {
+    const int spins = waiting == Waiting::sleep ? 0 : pace.spins();
+    for (int left = spins; found == nothing && left > 0; left -= 1 + pace.pauses()) {
       spin_pauses(1 + pace.pauses());
       if (!index.has_changed() && !notice.has_changed()) continue;  // two loads a turn: what comes is seen at once
       index.look();
       notice.look();
       found = look();
     }
+    if (pace_ != nullptr && found != nothing) pace_->spun();
     std::uint32_t stamp = 0;
     while (found == nothing) {
       const auto now = Clock::now();
@@ -578,6 +581,22 @@ class Ring : public HotPath {
     ZIPC_TEST_POINT("wait.before-taking-back");
     if (stamp != 0) side.waiting.store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     return found;
+  }
+
+  /// The same without announcing anything, so that the peer never wakes us: Waiting::spin and poll.
+  template <class Look>
+  [[nodiscard]] Error keep_looking(Look look, Error nothing, Deadline deadline, Waiting waiting) noexcept {
+    // The clock is asked once a round, and so is the kernel whether somebody else, maybe the peer, wants this processor.
+    for (Naps naps;;) {
+      int left = waiting == Waiting::spin ? Pace::spin_limit() : 0;
+      do {
+        spin_pause();
+        if (const Error found = look(); found != nothing) return found;
+        left -= 1 + (pace_ != nullptr ? pace_->pauses() : 0);
+      } while (left > 0);
+      if (Clock::now() >= deadline) return Error::timeout;
+      waiting == Waiting::spin ? give_way() : naps.take(deadline);
+    }
   }
 
   /// S2 of waiting.h. Returns whether the publisher is sure to see, or to have seen, that we sleep.

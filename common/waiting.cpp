@@ -1,9 +1,10 @@
-// What all ways of waiting share: how long to spin.
+// What all ways of waiting share: how long to spin, and what to do between looks.
 #include "common/waiting.h"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace zipc {
 namespace {
@@ -21,6 +22,15 @@ int pauses_in(std::chrono::nanoseconds duration) noexcept {
 }
 
 }  // namespace
+
+void Naps::take(Deadline deadline) noexcept {
+  constexpr std::chrono::microseconds kLongest{1000};
+  const std::chrono::nanoseconds nap = next_;
+  next_ = std::min(next_ * 2, kLongest);
+  std::this_thread::sleep_for(deadline == kForever ? nap : std::min(nap, deadline - Clock::now()));
+}
+
+void give_way() noexcept { std::this_thread::yield(); }
 
 int Pace::spin_limit() noexcept {
   static const int limit = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? pauses_in(kSpinTime) : 0;

@@ -86,6 +86,19 @@ struct Sighting {
 /// reason. Cost: a system call (futex), or sleeps of 50 us to 1 ms between looks (polling).
 [[gnu::cold]] void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadline deadline) noexcept;
 
+/// Naps between looks, for who is not woken: 50 us at first, each twice as long as the one before, 1 ms at most.
+class Naps {
+ public:
+  /// Takes the next, which ends at `deadline` at the latest. Cost: a system call, and what the kernel adds to its length.
+  [[gnu::cold]] void take(Deadline deadline) noexcept;
+
+ private:
+  std::chrono::microseconds next_{50};
+};
+
+/// Lets another thread run that wants this processor, if there is one. Cost: a system call.
+[[gnu::cold]] void give_way() noexcept;
+
 /// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
 [[gnu::cold]] void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
@@ -131,16 +144,28 @@ class Pace {
     found(count, slots / 4, std::min(63u, slots / 16));
   }
 
+  /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
+  [[nodiscard]] static int spin_limit() noexcept;
   /// How many spin_pause()s to spend before sleeping.
   [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
-  /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not.
+  /// Spinning has found what it waited for.
+  void spun() noexcept { in_vain_ = 0; }
+  /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not. If it has spun
+  /// in vain again and again, and slept briefly then, the peer had to wait for this processor: for a while it does not spin.
   void slept(std::chrono::nanoseconds duration) noexcept {
-    shrunk_ = static_cast<std::uint8_t>(duration <= kSpinTime ? 0 : std::min(shrunk_ + 1, kMostShrunk));
+    if (duration > kSpinTime) {
+      shrunk_ = static_cast<std::uint8_t>(std::min(shrunk_ + 1, kMostShrunk));
+      return;
+    }
+    in_vain_ = static_cast<std::uint8_t>((in_vain_ + 1) % kTryAgain);
+    shrunk_ = static_cast<std::uint8_t>(in_vain_ > kVainAtFirst ? kMostShrunk : 0);
   }
 
  private:
   static constexpr std::chrono::microseconds kSpinTime{25};  // about what a sleep and a wake-up cost
   static constexpr int kMostShrunk = 4;
+  static constexpr int kVainAtFirst = 2;  // so often spinning in vain is no reason yet
+  static constexpr int kTryAgain = 64;    // after so many short sleeps it spins again, to see whether it helps now
 
   /// A batch of `count`, where `good` would be enough. If it is less, waits for longer next time, at most `most` (of 10
   /// to 50 ns).
@@ -149,11 +174,9 @@ class Pace {
     if (count > 4 * good) pauses_ >>= 1;
   }
 
-  /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
-  [[nodiscard]] static int spin_limit() noexcept;
-
   std::uint8_t pauses_ = 0;
-  std::uint8_t shrunk_ = 0;  // how often spins() is halved
+  std::uint8_t shrunk_ = 0;   // how often spins() is halved
+  std::uint8_t in_vain_ = 0;  // short sleeps since spinning last found something, modulo kTryAgain
 };
 
 inline void spin_pauses(int count) noexcept {

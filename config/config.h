@@ -52,6 +52,7 @@ struct ChannelDefaults {
   Params params{.queue_size = 64, .message_size = 4096};
   std::chrono::milliseconds linger = std::chrono::seconds(10);
   LeaseTtl lease_ttl;
+  Waiting waiting = Waiting::adaptive;
   Access access;
 };
 
@@ -61,6 +62,7 @@ struct DynamicConfig {
   std::vector<std::string> names{"/*"};  ///< patterns for fnmatch(3) without flags; one match suffices
   std::chrono::milliseconds linger = std::chrono::seconds(10);
   LeaseTtl lease_ttl;
+  Waiting waiting = Waiting::adaptive;
   Access access;  ///< only mode is set: a dynamic channel belongs to the user who asked for it
 };
 
@@ -70,6 +72,7 @@ struct ChannelConfig {
   Params params;
   std::chrono::milliseconds linger{0};
   LeaseTtl lease_ttl;
+  Waiting waiting = Waiting::adaptive;  ///< how its peers' blocking calls wait unless the programs choose
   Access access;
   int line = 0;  ///< where its entry starts in the file, from 1, so that a refusal can say so
 };

@@ -48,6 +48,8 @@ constexpr Key<T> kLinger{"linger", read<&T::linger, parse_linger, T>};
 template <class T>
 constexpr Key<T> kLeaseTtl{"lease_ttl", read<&T::lease_ttl, parse_lease_ttl, T>};
 template <class T>
+constexpr Key<T> kWaiting{"waiting", read<&T::waiting, parse_waiting, T>};
+template <class T>
 constexpr Key<T> kMode{
     "mode", [](Reader& reader, const Field& field, T& out) { reader.scalar(field, parse_mode, out.access.mode); }};
 template <class T>
@@ -79,7 +81,7 @@ constexpr std::array kLimitKeys = {
 
 constexpr std::array kDefaultKeys = {
     kQueueSize<ChannelDefaults>, kMessageSize<ChannelDefaults>, kLinger<ChannelDefaults>, kLeaseTtl<ChannelDefaults>,
-    kMode<ChannelDefaults>,      kOwner<ChannelDefaults>,       kGroup<ChannelDefaults>,
+    kWaiting<ChannelDefaults>,   kMode<ChannelDefaults>,        kOwner<ChannelDefaults>,  kGroup<ChannelDefaults>,
 };
 
 constexpr std::array kDynamicKeys = {
@@ -87,6 +89,7 @@ constexpr std::array kDynamicKeys = {
     Key<DynamicConfig>{"names", read_patterns},
     kLinger<DynamicConfig>,
     kLeaseTtl<DynamicConfig>,
+    kWaiting<DynamicConfig>,
     kMode<DynamicConfig>,
 };
 
@@ -96,6 +99,7 @@ constexpr std::array kChannelKeys = {
     kMessageSize<ChannelConfig>,
     kLinger<ChannelConfig>,
     kLeaseTtl<ChannelConfig>,
+    kWaiting<ChannelConfig>,
     kMode<ChannelConfig>,
     kOwner<ChannelConfig>,
     kGroup<ChannelConfig>,
@@ -107,6 +111,7 @@ DraftChannel read_channel(Reader& reader, const Field& field, const ChannelDefau
                                  .params = defaults.params,
                                  .linger = defaults.linger,
                                  .lease_ttl = defaults.lease_ttl,
+                                 .waiting = defaults.waiting,
                                  .access = defaults.access,
                                  .line = at.line},
                      .at = at,
@@ -132,6 +137,7 @@ constexpr std::array kTopLevelKeys = {
                  reader.mapping(field, kDefaultKeys, out.config.defaults);
                  out.config.dynamic.linger = out.config.defaults.linger;
                  out.config.dynamic.lease_ttl = out.config.defaults.lease_ttl;
+                 out.config.dynamic.waiting = out.config.defaults.waiting;
                }},
     Key<Draft>{"dynamic", [](Reader& reader, const Field& field,
                              Draft& out) { reader.mapping(field, kDynamicKeys, out.config.dynamic); }},

@@ -8,10 +8,12 @@
 #include <charconv>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "common/name.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/suggestion.h"
 
 namespace zipc {
 namespace {
@@ -176,6 +178,16 @@ Result<std::optional<std::chrono::milliseconds>> parse_lease_ttl(std::string_vie
   const bool is_none = ms == 0 || text == "0" || text == "none" || text == "never";
   return expected("a duration from 100ms to 1000h, such as 30s or 5min, or forever", text,
                   is_none ? "write forever" : duration_hint(quantity));
+}
+
+Result<Waiting> parse_waiting(std::string_view text) {
+  std::vector<std::string_view> names;
+  for (const Waiting waiting : kWaitings) {
+    if (text == to_string(waiting)) return waiting;
+    names.emplace_back(to_string(waiting));
+  }
+  const std::string_view guess = nearest(text, names);
+  return expected(any_of(names), text, guess.empty() ? "" : "did you mean " + quoted(guess) + "?");
 }
 
 Result<std::uint32_t> parse_mode(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <zipc/error.hpp>
+#include <zipc/params.hpp>
 
 namespace zipc {
 
@@ -34,6 +35,9 @@ struct Range {
 
 /// "30s", "5min", "forever" (nullopt); 100 ms to 1000 h.
 [[nodiscard]] Result<std::optional<std::chrono::milliseconds>> parse_lease_ttl(std::string_view text);
+
+/// "adaptive", "spin", "sleep", "poll".
+[[nodiscard]] Result<Waiting> parse_waiting(std::string_view text);
 
 /// "0660", "660" or "0o660": octal, 0 to 0777.
 [[nodiscard]] Result<std::uint32_t> parse_mode(std::string_view text);

@@ -68,6 +68,7 @@ Policy resolve(const Config& config, const std::string& file) {
                                                .group = group_of(channel.access)},
                                .linger = channel.linger,
                                .lease_ttl = channel.lease_ttl,
+                               .waiting = channel.waiting,
                                .provisioned = true,
                                .line = channel.line});
   }

@@ -65,6 +65,7 @@ Result<Grant> Broker::acquire(const protocol::AcquireCall& call, const Client& c
   ZIPC_TEST_POINT("acquire.after-making");
   auto grant = take_role(call, client, now);
   ZIPC_TEST_POINT("acquire.after-granting");
+  if (grant) grant->waiting = registry_.find(call.name)->spec.waiting;
   if (!grant && is_new) reap_one(call.name, now);  // nobody shall find what was made in vain
   return grant;
 }
@@ -298,6 +299,7 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .draining = channel.draining,
                    .existing_peer = channel.existing_peer,
                    .lease_ttl_ms = spec.lease_ttl ? spec.lease_ttl->count() : -1,
+                   .waiting = spec.waiting,
                    .retired = static_cast<std::uint32_t>(channel.formers.size()),
                    .sender = zipc::describe(channel.lease(Role::sender), now),
                    .receiver = zipc::describe(channel.lease(Role::receiver), now)};

@@ -36,6 +36,7 @@ struct Grant {
   std::uint32_t generation = 1;
   LeasedSegment segment;
   bool resumed = false;  ///< the client held the role already; `segment` carries no lock
+  Waiting waiting = Waiting::adaptive;
 };
 
 /// The number of the broker of user `uid` at the socket `path`, which is absolute. Not 0.

@@ -35,6 +35,7 @@ std::string changes(const ChannelSpec& before, const ChannelSpec& next) {
   add("group", std::to_string(before.permissions.group), std::to_string(next.permissions.group));
   add("linger", duration(before.linger), duration(next.linger));
   add("lease_ttl", duration(before.lease_ttl), duration(next.lease_ttl));
+  add("waiting", to_string(before.waiting), to_string(next.waiting));
   return words.empty() ? "only its place in the file" : words;
 }
 
@@ -223,6 +224,9 @@ void Broker::change(const ChannelSpec& spec, TimePoint now) {
   }
   if (before.provisioned && before.linger != spec.linger) log::info("channel " + spec.name + " has another linger now");
   if (before.lease_ttl != spec.lease_ttl) log::info("channel " + spec.name + " has another lease_ttl now");
+  if (before.waiting != spec.waiting) {
+    log::info("channel " + spec.name + " has waiting " + to_string(spec.waiting) + " now, for who takes a role of it");
+  }
 }
 
 }  // namespace zipc

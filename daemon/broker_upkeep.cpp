@@ -47,8 +47,11 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
                    .params = look.info->params,
                    .permissions = permissions_of(look, registry_.policy()),
                    .linger = linger_from_header(creator.linger_ms)};
-  // What a configuration provided then has the lease_ttl of its entry, if it still has one: see apply().
-  if (creator.origin == Origin::dynamic) spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
+  // What a configuration provided then is as its entry says, if it still has one: see apply().
+  if (creator.origin == Origin::dynamic) {
+    spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
+    spec.waiting = registry_.policy().dynamic.waiting;
+  }
   const Channel& channel = registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->creator.leased_once, now);
   // One that a configuration provided then is as if it had just been dropped, unless apply() takes it over again.
   if (creator.origin == Origin::provisioned) registry_.withdraw(name, now);

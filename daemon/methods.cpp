@@ -130,7 +130,8 @@ Answer Methods::acquire(const protocol::Call& call, const Client& client, TimePo
                                .generation = grant->generation,
                                .segment = 0,
                                .lock = {},
-                               .resumed = grant->resumed};
+                               .resumed = grant->resumed,
+                               .waiting = grant->waiting};
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(grant->segment.fd));
   if (grant->segment.lock) {

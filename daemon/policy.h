@@ -52,6 +52,7 @@ struct ChannelSpec {
   Permissions permissions;
   std::chrono::milliseconds linger{0};  ///< kLingerForever: never reaped
   LeaseTtl lease_ttl = {};
+  Waiting waiting = Waiting::adaptive;
   bool provisioned = false;             ///< by the configuration; otherwise made on request
   int line = 0;                         ///< of its entry in the configuration; 0 for a dynamic channel
 

@@ -68,7 +68,8 @@ Result<ChannelSpec> Registry::admit(const NewChannel& wanted, const Client& clie
                    .params = wanted.params.value_or(policy_.default_params),
                    .permissions = {.mode = policy_.dynamic.access.mode, .owner = client.uid, .group = client.gid},
                    .linger = wanted.linger.value_or(policy_.dynamic.linger),
-                   .lease_ttl = policy_.dynamic.lease_ttl};
+                   .lease_ttl = policy_.dynamic.lease_ttl,
+                   .waiting = policy_.dynamic.waiting};
   if (auto valid = check_params(spec.params); !valid) return valid.failure();
   if (auto allowed = check_dynamic_name(wanted.name, policy_); !allowed) return allowed.failure();
   if (auto fits = check_limits(spec); !fits) return fits.failure();

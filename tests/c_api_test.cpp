@@ -645,6 +645,102 @@ TEST_F(CApi, LoansAndPeeksWaitingLikeTheirBlockingRelatives) {
   zipc_destroy(&receiver);
 }
 
+// ---- Ways to wait ---------------------------------------------------------------------------------------------------
+
+class CApiWaiting : public CApi, public testing::WithParamInterface<zipc_waiting> {};
+INSTANTIATE_TEST_SUITE_P(Ways, CApiWaiting,
+                         testing::Values(ZIPC_WAITING_ADAPTIVE, ZIPC_WAITING_SPIN, ZIPC_WAITING_SLEEP, ZIPC_WAITING_POLL),
+                         [](const auto& way) { return std::string(zipc_waiting_name(way.param)); });
+
+/// One side of a dialogue over the smallest queues. Who begins is two messages ahead, so that both wait for space as well.
+bool pass_messages(const char* out, const char* in, zipc_waiting way, bool begins) {
+  ZipcContext sender = zipc_create_sender(out, 2, 8);
+  ZipcContext receiver = zipc_create_receiver(in, 2, 8);
+  if (!zipc_set_waiting(&sender, way) || !zipc_set_waiting(&receiver, way)) return false;
+  auto send_until = [&sender, sent = 0u](std::uint32_t end) mutable {
+    for (; sent < end; ++sent) {
+      if (!zipc_send_blocking(&sender, reinterpret_cast<const std::uint8_t*>(&sent), sizeof sent, 65535)) return false;
+    }
+    return true;
+  };
+  constexpr std::uint32_t kMessages = 100;
+  for (std::uint32_t got = 0; got < kMessages; ++got) {
+    if (begins && !send_until(std::min(got + 2, kMessages))) return false;
+    std::uint8_t* message = nullptr;
+    if (zipc_receive_blocking(&receiver, &message, 65535) != sizeof got) return false;
+    if (std::memcmp(message, &got, sizeof got) != 0) return false;
+    if (!begins && !send_until(got + 1)) return false;
+  }
+  return true;
+}
+
+TEST_P(CApiWaiting, PassesMessagesBothDirectionsBetweenProcesses) {
+  const std::string back = zipc::test::unique_name("back");
+  Child child([&] { return pass_messages(back.c_str(), name(), GetParam(), false) ? 0 : 1; });
+  EXPECT_TRUE(pass_messages(name(), back.c_str(), GetParam(), true)) << zipc_last_error()->message;
+  EXPECT_EQ(child.wait(), 0);
+  zipc_unlink(back.c_str());
+}
+
+TEST_P(CApiWaiting, TimesOutNotBeforeItsTime) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  ASSERT_TRUE(zipc_set_waiting(&sender, GetParam()));
+  ASSERT_TRUE(zipc_set_waiting(&receiver, GetParam()));
+  EXPECT_EQ(zipc_get_waiting(&sender), GetParam());
+  std::uint8_t* message = nullptr;
+  for (const std::uint16_t timeout : std::initializer_list<std::uint16_t>{0, 1, 130}) {  // beyond a look after the peer
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(zipc_receive_blocking(&receiver, &message, timeout), 0u);
+    EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(timeout));
+  }
+  ASSERT_TRUE(send(sender, "x"));
+  EXPECT_FALSE(zipc_send_blocking(&sender, nullptr, 0, 5));
+  EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+  EXPECT_EQ(zipc_loan_blocking(&sender, 5), nullptr);
+  EXPECT_EQ(last(), ZIPC_ERROR_TIMEOUT);
+}
+
+// Who waits without a broker finds this out by itself, by looking after its peer.
+TEST_P(CApiWaiting, IsToldThatItsPeerWasKilled) {
+  ZipcContext receiver = zipc_create_receiver(name(), 2, 8);
+  ASSERT_TRUE(zipc_set_waiting(&receiver, GetParam()));
+  Gate attached;
+  Child child([&] {
+    ZipcContext sender = zipc_create_sender(name(), 2, 8);
+    if (sender.queue == nullptr) return 1;
+    attached.open();
+    pause();
+    return 0;
+  });
+  attached.wait();
+  child.kill_now();
+  std::uint8_t* message = nullptr;
+  EXPECT_EQ(zipc_receive_blocking(&receiver, &message, 65535), 0u);
+  EXPECT_EQ(last(), ZIPC_ERROR_PEER_GONE);
+}
+
+TEST_F(CApi, WaitsAdaptivelyUntilItIsToldHowAndRefusesWaysThatThereAreNot) {
+  ZipcContext sender = zipc_create_sender(name(), 2, 8);
+  EXPECT_EQ(zipc_get_waiting(&sender), ZIPC_WAITING_ADAPTIVE);
+  ASSERT_TRUE(zipc_set_waiting(&sender, ZIPC_WAITING_POLL));
+  const auto number = [](unsigned any) { return static_cast<zipc_waiting>(any); };
+  EXPECT_FALSE(zipc_set_waiting(&sender, number(4)));
+  EXPECT_EQ(last(), ZIPC_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(zipc_get_waiting(&sender), ZIPC_WAITING_POLL) << "what is refused changes nothing";
+  ZipcContext again = zipc_create_sender(name(), 2, 8);
+  EXPECT_EQ(zipc_get_waiting(&again), ZIPC_WAITING_ADAPTIVE) << "each context has its own way";
+  zipc_destroy(&again);
+  EXPECT_FALSE(zipc_set_waiting(&again, ZIPC_WAITING_SPIN));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_FALSE(zipc_set_waiting(nullptr, ZIPC_WAITING_SPIN));
+  EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_EQ(zipc_get_waiting(nullptr), ZIPC_WAITING_ADAPTIVE);
+  EXPECT_STREQ(zipc_waiting_name(ZIPC_WAITING_SLEEP), "sleep");
+  EXPECT_STREQ(zipc_waiting_name(number(256)), "unknown");
+}
+
 TEST_F(CApi, RefusesAnUnknownBrokerMode) {
   setenv("ZIPC_BROKER", "maybe", 1);
   EXPECT_EQ(zipc_create_sender(name(), 4, 8).queue, nullptr);

@@ -83,6 +83,7 @@ TEST(Config, GivesTheDefaultsForAnEmptyFile) {
     EXPECT_EQ(config.defaults.params, (Params{.queue_size = 64, .message_size = 4096}));
     EXPECT_EQ(config.defaults.linger, 10s);
     EXPECT_EQ(config.defaults.lease_ttl, std::nullopt);
+    EXPECT_EQ(config.defaults.waiting, Waiting::adaptive);
     EXPECT_EQ(config.defaults.access.mode, 0600u);
     EXPECT_TRUE(config.dynamic.allow);
     EXPECT_EQ(config.dynamic.names, std::vector<std::string>{"/*"});
@@ -102,10 +103,10 @@ limits:
   connections: 6
   connections_per_user: 7
   channels_per_user: 8
-defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, mode: 0640, owner: 11, group: 12}
-dynamic: {allow: false, names: [/a*, "/[!b]?"], linger: 3s, lease_ttl: 6s, mode: 0606}
+defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, waiting: spin, mode: 0640, owner: 11, group: 12}
+dynamic: {allow: false, names: [/a*, "/[!b]?"], linger: 3s, lease_ttl: 6s, waiting: poll, mode: 0606}
 channels:
-  - {name: /all, queue_size: 4, message_size: 1KiB, linger: forever, lease_ttl: 100ms, mode: 0666, owner: root, group: 0}
+  - {name: /all, queue_size: 4, message_size: 1KiB, linger: forever, lease_ttl: 100ms, waiting: sleep, mode: 0666, owner: root, group: 0}
   - name: /few
 )");
   EXPECT_EQ(config.socket.path, "/tmp/z.sock");
@@ -121,7 +122,9 @@ channels:
   EXPECT_EQ(config.dynamic.names, (std::vector<std::string>{"/a*", "/[!b]?"}));
   EXPECT_EQ(config.dynamic.linger, 3s);
   EXPECT_EQ(config.defaults.lease_ttl, 5s);
+  EXPECT_EQ(config.defaults.waiting, Waiting::spin);
   EXPECT_EQ(config.dynamic.lease_ttl, 6s);
+  EXPECT_EQ(config.dynamic.waiting, Waiting::poll);
   EXPECT_EQ(config.dynamic.access.mode, 0606u);
   ASSERT_EQ(config.channels.size(), 2u);
   const ChannelConfig& all = config.channels[0];
@@ -129,6 +132,7 @@ channels:
   EXPECT_EQ(all.params, (Params{.queue_size = 4, .message_size = 1024}));
   EXPECT_EQ(all.linger, kLingerForever);
   EXPECT_EQ(all.lease_ttl, 100ms);
+  EXPECT_EQ(all.waiting, Waiting::sleep);
   EXPECT_EQ(all.access.mode, 0666u);
   EXPECT_EQ(all.access.owner, "root");
   EXPECT_EQ(all.access.group, "0");
@@ -138,17 +142,19 @@ channels:
 TEST(Config, FillsAChannelFromTheDefaultsEvenWhenTheyStandBelowIt) {
   const Config config = good(R"(channels: [{name: /few}]
 dynamic: {mode: 0640}
-defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, mode: 0660, owner: 11, group: 12}
+defaults: {queue_size: 3, message_size: 9, linger: 2s, lease_ttl: 5s, waiting: sleep, mode: 0660, owner: 11, group: 12}
 )");
   const ChannelConfig& few = config.channels.at(0);
   EXPECT_EQ(few.params, (Params{.queue_size = 3, .message_size = 9}));
   EXPECT_EQ(few.linger, 2s);
   EXPECT_EQ(few.lease_ttl, 5s);
+  EXPECT_EQ(few.waiting, Waiting::sleep);
   EXPECT_EQ(few.access.mode, 0660u);
   EXPECT_EQ(few.access.owner, "11");
   EXPECT_EQ(few.access.group, "12");
   EXPECT_EQ(config.dynamic.linger, 2s);
   EXPECT_EQ(config.dynamic.lease_ttl, 5s);
+  EXPECT_EQ(config.dynamic.waiting, Waiting::sleep);
   EXPECT_EQ(config.dynamic.access.mode, 0640u);
 }
 
@@ -182,6 +188,12 @@ TEST(Config, LetsAChannelHaveLeasesWithoutEndAlthoughTheDefaultsHaveATimeToLive)
   const Config config = good("defaults: {lease_ttl: 5s}\nchannels: [{name: /a, lease_ttl: forever}, {name: /b}]\n");
   EXPECT_EQ(config.channels.at(0).lease_ttl, std::nullopt);
   EXPECT_EQ(config.channels.at(1).lease_ttl, 5s);
+}
+
+TEST(Config, ReadsEveryWayToWait) {
+  for (const Waiting waiting : kWaitings) {
+    EXPECT_EQ(good("defaults: {waiting: " + std::string(to_string(waiting)) + "}").defaults.waiting, waiting);
+  }
 }
 
 TEST(Config, ReadsModesAsOctalHoweverTheyAreWritten) {
@@ -263,6 +275,7 @@ TEST(Config, ShowsTheTrueDefaultsInTheCommentsOfTheDefaultFile) {
   EXPECT_EQ(shown.defaults.params, config.defaults.params);
   EXPECT_EQ(shown.defaults.linger, config.defaults.linger);
   EXPECT_EQ(shown.defaults.lease_ttl, config.defaults.lease_ttl);
+  EXPECT_EQ(shown.defaults.waiting, config.defaults.waiting);
   EXPECT_EQ(shown.defaults.access.mode, config.defaults.access.mode);
   EXPECT_EQ(shown.dynamic.names, config.dynamic.names);
   EXPECT_EQ(shown.dynamic.access.mode, config.dynamic.access.mode);
@@ -462,6 +475,18 @@ TEST(Config, RefusesTimesToLiveOfLeasesThatAreTooShortOrTooLong) {
   refused("5m", "; write 5min");
   expect_mistake("dynamic: {lease_tll: 5s}", "1:11", {"in dynamic", "did you mean \"lease_ttl\"?"});
   expect_mistake("defaults: {lease_ttl: }", "1:12", {"lease_ttl: expected a duration", "not nothing"});
+}
+
+TEST(Config, RefusesWaysToWaitThatThereAreNotAndSaysWhichIsMeant) {
+  const auto refused = [](const std::string& value, const std::string& hint) {
+    expect_mistake("channels:\n  - name: /a\n    waiting: " + value + "\n", "3:14",
+                   {"waiting: expected adaptive, spin, sleep or poll, not \"" + value + "\"" + hint});
+  };
+  refused("slep", "; did you mean \"sleep\"?");
+  refused("Poll", "; did you mean \"poll\"?");
+  refused("busy", "");
+  expect_mistake("defaults: {waiting: }", "1:12", {"waiting: expected adaptive, spin, sleep or poll, not nothing"});
+  expect_mistake("dynamic: {wating: spin}", "1:11", {"in dynamic", "did you mean \"waiting\"?"});
 }
 
 TEST(Config, RefusesModesThatAreNotOctalPermissions) {

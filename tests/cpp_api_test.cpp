@@ -84,6 +84,24 @@ TEST_F(CppApi, WaitsForAnyDurationOrForEver) {
   EXPECT_EQ(sender->loan_blocking(std::chrono::milliseconds(1)).error(), Error::timeout);
 }
 
+TEST_F(CppApi, WaitsInEachWay) {
+  auto sender = Sender::create(name_, params_);
+  auto receiver = Receiver::create(name_, params_);
+  EXPECT_EQ(receiver->waiting(), Waiting::adaptive);
+  for (const Waiting way : kWaitings) {
+    ASSERT_EQ(receiver->set_waiting(way), Error::ok);
+    EXPECT_EQ(receiver->waiting(), way);
+    EXPECT_EQ(receiver->receive_blocking(std::chrono::microseconds(200)).error(), Error::timeout);
+    std::thread other([&] { EXPECT_EQ(sender->send(to_string(way)), Error::ok); });
+    EXPECT_EQ(text_of(*receiver->receive_blocking()), to_string(way));
+    other.join();
+  }
+  EXPECT_EQ(sender->waiting(), Waiting::adaptive) << "each end has its own way";
+  const Receiver moved = std::move(*receiver);
+  EXPECT_EQ(moved.waiting(), Waiting::poll);
+  EXPECT_EQ(receiver->set_waiting(Waiting::spin), Error::closed);
+}
+
 TEST_F(CppApi, WritesAndReadsInPlace) {
   auto sender = Sender::create(name_, params_);
   auto receiver = Receiver::create(name_, params_);

@@ -93,6 +93,7 @@ TEST(Protocol, CarriesAChannelAcross) {
   channel.name = "/camera";
   channel.params = {.queue_size = 8, .message_size = 64};
   channel.sender = Holder{.lease = 3, .pid = 10, .uid = 1000, .held_ms = 5};
+  channel.waiting = Waiting::poll;
   channel.sent = ~std::uint64_t{0};
   channel.reaped_in_ms = -1;
   const auto again = decode_channel(encode(channel));
@@ -102,8 +103,19 @@ TEST(Protocol, CarriesAChannelAcross) {
   ASSERT_TRUE(again->sender);
   EXPECT_EQ(again->sender->uid, 1000u);
   EXPECT_FALSE(again->receiver);
+  EXPECT_EQ(again->waiting, Waiting::poll);
   EXPECT_EQ(again->sent, channel.sent);
   EXPECT_EQ(again->reaped_in_ms, -1);
+}
+
+TEST(Protocol, TakesAWayToWaitThatIsMissingOrUnknownForTheAdaptiveOne) {
+  auto reply = encode(AcquireReply{.lease = 1, .params = {.queue_size = 8, .message_size = 64}, .lock = {}, .waiting = Waiting::spin});
+  ASSERT_TRUE(decode_acquire_reply(reply)) << decode_acquire_reply(reply).failure().message;
+  EXPECT_EQ(decode_acquire_reply(reply)->waiting, Waiting::spin);
+  reply["waiting"] = "clairvoyant";
+  EXPECT_EQ(decode_acquire_reply(reply)->waiting, Waiting::adaptive) << "of a later broker";
+  reply.erase("waiting");
+  EXPECT_EQ(decode_acquire_reply(reply)->waiting, Waiting::adaptive) << "of an earlier broker";
 }
 
 TEST(Protocol, DescribesEveryMethodThatItNames) {

@@ -107,6 +107,15 @@ TEST_F(Admission, GivesTheLeasesOfADynamicChannelTheTimeToLiveOfTheConfiguration
   EXPECT_EQ(expiry("/a", Role::sender), now_ + 3s);
 }
 
+TEST_F(Admission, LetsThePeersOfADynamicChannelWaitAsTheConfigurationSays) {
+  Policy next = policy();
+  next.dynamic.waiting = Waiting::sleep;
+  registry_.set_policy(next);
+  const auto spec = registry_.admit({.name = "/a", .params = {}, .linger = {}}, client(kAlice, 1));
+  ASSERT_TRUE(spec);
+  EXPECT_EQ(spec->waiting, Waiting::sleep);
+}
+
 TEST_F(Admission, RefusesANameThatExistsEvenWithTheSameSizes) {
   make("/a");
   EXPECT_EQ(registry_.admit({.name = "/a", .params = kSmall, .linger = {}}, client(kAlice, 1)).error(),
@@ -508,6 +517,17 @@ TEST_F(Reload, FindsAnotherTimeToLive) {
   const ConfigDiff diff = registry_.diff(next);
   ASSERT_EQ(diff.changed.size(), 1u);
   EXPECT_EQ(diff.changed[0].lease_ttl, 3s);
+}
+
+TEST_F(Reload, FindsAnotherWayToWaitAndNeedsNoOtherMemoryForIt) {
+  provide(provisioned("/a"));
+  Policy next = policy();
+  next.channels = {provisioned("/a")};
+  next.channels[0].waiting = Waiting::spin;
+  const ConfigDiff diff = registry_.diff(next);
+  ASSERT_EQ(diff.changed.size(), 1u);
+  EXPECT_EQ(diff.changed[0].waiting, Waiting::spin);
+  EXPECT_TRUE(diff.resized.empty());
 }
 
 TEST_F(Reload, GivesEveryHolderAllOfAnotherTimeToLive) {

@@ -2,6 +2,7 @@
 #include "common/ring.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <random>
 #include <thread>
@@ -35,14 +36,14 @@ class Queue {
 std::string text_of(const Slot& slot) { return {reinterpret_cast<const char*>(slot.data), slot.size}; }
 
 /// Waits for a message, and takes it out.
-Slot receive_waiting(Ring ring) {
-  const Error waited = ring.wait_for_message(kForever);
+Slot receive_waiting(Ring ring, Waiting waiting = Waiting::adaptive) {
+  const Error waited = ring.wait_for_message(kForever, waiting);
   return waited == Error::ok ? ring.receive() : Slot{.error = waited};
 }
 
 /// Waits for space, and sends.
-Error send_waiting(Ring ring, const void* message, std::size_t size) {
-  const Error waited = ring.wait_for_space(kForever);
+Error send_waiting(Ring ring, const void* message, std::size_t size, Waiting waiting = Waiting::adaptive) {
+  const Error waited = ring.wait_for_space(kForever, waiting);
   return waited == Error::ok ? ring.send(message, size) : waited;
 }
 
@@ -256,6 +257,132 @@ TEST(RingAsleep, WakesASenderThatWaitsForSpaceWhenAMessageIsPopped) {
   ASSERT_EQ(queue.ring().pop(), Error::ok);
   sender.join();
   EXPECT_EQ(text_of(queue.ring().receive()), "b");
+}
+
+// Each way to wait.
+
+class RingWaiting : public testing::TestWithParam<Waiting> {
+ protected:
+  [[nodiscard]] static bool announces(Waiting waiting) {
+    return waiting == Waiting::sleep || waiting == Waiting::adaptive;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ways, RingWaiting, testing::ValuesIn(kWaitings),
+                         [](const auto& way) { return std::string(to_string(way.param)); });
+
+/// A thread that waits, and can be seen to do so: by the word that announces it, or, if it announces nothing, by the
+/// processor time that only looking again and again takes.
+class Waiter {
+ public:
+  template <class Wait>
+  explicit Waiter(Wait wait)
+      : thread_([this, wait] {
+          const auto before = used(CLOCK_THREAD_CPUTIME_ID);
+          used_before_.store(before.count());
+          found_ = wait();
+        }) {}
+
+  void await_announcement(const std::atomic<std::uint32_t>& word) {
+    while (word.load() == 0) std::this_thread::yield();
+  }
+  void await_looks() {
+    clockid_t clock{};
+    ASSERT_EQ(pthread_getcpuclockid(thread_.native_handle(), &clock), 0);
+    while (used_before_.load() < 0) std::this_thread::yield();
+    while (used(clock).count() < used_before_.load() + 1'000'000) std::this_thread::yield();  // a hundred looks at least
+  }
+  [[nodiscard]] Error join() {
+    thread_.join();
+    return found_;
+  }
+
+ private:
+  static std::chrono::nanoseconds used(clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  }
+  std::atomic<std::int64_t> used_before_{-1};
+  Error found_ = Error::ok;
+  std::thread thread_;
+};
+
+TEST_P(RingWaiting, PassesMessagesBothDirections) {
+  const Waiting way = GetParam();
+  const int rounds = way == Waiting::poll ? 300 : 5'000;  // naps
+  Queue there({.queue_size = 2, .message_size = 8});
+  Queue back({.queue_size = 2, .message_size = 8});
+  std::thread echo([&] {
+    for (int i = 0; i < rounds; ++i) {
+      const Slot slot = receive_waiting(there.ring(), way);
+      ASSERT_EQ(send_waiting(back.ring(), slot.data, slot.size, way), Error::ok);
+    }
+  });
+  int received = 0;
+  for (int sent = 0; received < rounds;) {  // two at a time where there is room, so that both wait for space as well
+    for (; sent < rounds && sent < received + 2; ++sent) {
+      ASSERT_EQ(send_waiting(there.ring(), &sent, sizeof sent, way), Error::ok);
+    }
+    const Slot slot = receive_waiting(back.ring(), way);
+    ASSERT_EQ(std::memcmp(slot.data, &received, sizeof received), 0);
+    ++received;
+  }
+  echo.join();
+}
+
+TEST_P(RingWaiting, TimesOutNotBeforeItsTime) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  EXPECT_EQ(queue.ring().wait_for_message(kNoWait, GetParam()), Error::timeout);
+  const auto start = Clock::now();
+  EXPECT_EQ(queue.ring().wait_for_message(start + std::chrono::milliseconds(20), GetParam()), Error::timeout);
+  EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(20));
+  ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
+  EXPECT_EQ(queue.ring().wait_for_space(deadline_after(std::chrono::milliseconds(1)), GetParam()), Error::timeout);
+  EXPECT_EQ(queue.header().waiters.load(), 0u);
+  EXPECT_EQ(queue.header().sender_waiting.load(), 0u);
+}
+
+TEST_P(RingWaiting, AnnouncesAReceiverOnlyIfItSleepsUntilItIsWoken) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  Waiter receiver([&] { return queue.ring().wait_for_message(kForever, GetParam()); });
+  announces(GetParam()) ? receiver.await_announcement(queue.header().waiters) : receiver.await_looks();
+  EXPECT_EQ(queue.header().waiters.load() != 0, announces(GetParam()));
+  ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
+  EXPECT_EQ(receiver.join(), Error::ok);
+}
+
+TEST_P(RingWaiting, AnnouncesASenderOnlyIfItSleepsUntilItIsWoken) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
+  Waiter sender([&] { return queue.ring().wait_for_space(kForever, GetParam()); });
+  announces(GetParam()) ? sender.await_announcement(queue.header().sender_waiting) : sender.await_looks();
+  EXPECT_EQ(queue.header().sender_waiting.load() != 0, announces(GetParam()));
+  ASSERT_EQ(queue.ring().pop(), Error::ok);
+  EXPECT_EQ(sender.join(), Error::ok);
+}
+
+TEST_P(RingWaiting, IsToldThatThePeerHasGone) {
+  for (const Role role : {Role::receiver, Role::sender}) {
+    Queue queue({.queue_size = 2, .message_size = 8});
+    ASSERT_EQ(role == Role::sender ? queue.ring().send("x", 1) : Error::ok, Error::ok);
+    Waiter waiter([&] {
+      return role == Role::receiver ? queue.ring().wait_for_message(kForever, GetParam())
+                                    : queue.ring().wait_for_space(kForever, GetParam());
+    });
+    auto& word = role == Role::receiver ? queue.header().waiters : queue.header().sender_waiting;
+    announces(GetParam()) ? waiter.await_announcement(word) : waiter.await_looks();
+    queue.ring().tell_of_departure(role, kNoticePeerGone | kNoticeDied);
+    EXPECT_EQ(waiter.join(), Error::peer_gone);
+  }
+}
+
+TEST_P(RingWaiting, IsToldThatTheChannelMoves) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  Waiter receiver([&] { return queue.ring().wait_for_message(kForever, GetParam()); });
+  announces(GetParam()) ? receiver.await_announcement(queue.header().waiters) : receiver.await_looks();
+  queue.header().notice_to_receiver.store(kNoticeMoving);
+  wake_one(queue.header().notice_to_receiver);
+  EXPECT_EQ(receiver.join(), kMoved);
 }
 
 TEST(RingNotices, TellAReceiverOnceAndAfterEverythingThatWasPublished) {

@@ -76,6 +76,7 @@ std::string description_of(const ChannelInfo& c) {
   if (c.existing_peer) table.add({"existing peer", "a program that takes no lease has it open"});
   table.add({"lease lasts", c.lease_ttl_ms < 0 ? "as long as its holder"
                                                : format_duration(milliseconds{c.lease_ttl_ms}) + " unless renewed"});
+  table.add({"peers wait", std::string(to_string(c.waiting)) + ", unless they choose"});
   table.add({"sent", std::to_string(c.sent) + " messages, " + size_of(c.bytes_sent)});
   table.add({"longest", std::to_string(c.largest) + " bytes"});
   table.add({"received", std::to_string(c.received) + " messages"});

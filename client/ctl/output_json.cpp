@@ -40,6 +40,7 @@ json::value from(const ChannelInfo& channel) {
           {"draining", channel.draining},
           {"existing_peer", channel.existing_peer},
           {"lease_ttl_ms", channel.lease_ttl_ms},
+          {"waiting", to_string(channel.waiting)},
           {"retired", channel.retired},
           {"sender", from(channel.sender)},
           {"receiver", from(channel.receiver)},

@@ -129,6 +129,18 @@ class Endpoint {
     return zipc_renew(&context_) ? Error::ok : static_cast<Error>(zipc_last_error()->code);
   }
 
+  /// How this end's blocking calls wait, from now on; at first as the broker's configuration says, else adaptive:
+  ///   Waiting::adaptive  spins for up to 25 us, then sleeps until it is woken
+  ///   Waiting::spin      looks without end: reacts fastest, costs a processor, and the peer no system call
+  ///   Waiting::sleep     sleeps at once: the least processor time, a wake-up for each wait
+  ///   Waiting::poll      looks every 50 us, then ever less often, up to 1 ms: reacts that late, and costs the peer no system call
+  /// WAITING in zipc.h says more. Error::ok, closed.
+  [[nodiscard]] Error set_waiting(Waiting waiting) noexcept {
+    const bool is_set = zipc_set_waiting(&context_, static_cast<zipc_waiting>(waiting));
+    return is_set ? Error::ok : static_cast<Error>(zipc_last_error()->code);
+  }
+  [[nodiscard]] Waiting waiting() const noexcept { return static_cast<Waiting>(zipc_get_waiting(&context_)); }
+
   /// The channel's memory, `shared_memory_size()` bytes; null after a move. Writing to it breaks the channel.
   [[nodiscard]] std::byte* shared_memory_pointer() const noexcept { return reinterpret_cast<std::byte*>(context_.queue); }
   [[nodiscard]] std::size_t shared_memory_size() const noexcept { return zipc::shared_memory_size(params()); }
@@ -218,7 +230,7 @@ class Receiver : public Endpoint {
   /// corrupt. Wait-free.
   [[nodiscard]] Received receive() noexcept { return is_open() ? Received(operations::receive(context_)) : Error::closed; }
 
-  /// The same, but waits for a message: Error::timeout, closed, corrupt. Spins briefly, then sleeps.
+  /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
   [[nodiscard]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return is_open() ? Received(operations::receive(context_, timeout)) : Error::closed;
   }

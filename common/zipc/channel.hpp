@@ -46,6 +46,7 @@ struct ChannelInfo {
   bool draining = false;        ///< the configuration has dropped it: it goes once it is empty and unused
   bool existing_peer = false;   ///< a program that takes no lease has it open
   std::int64_t lease_ttl_ms = -1;  ///< how long a lease lasts unless it is renewed; -1: as long as its holder
+  Waiting waiting = Waiting::adaptive;  ///< how its peers' blocking calls wait unless the programs choose
   std::uint32_t retired = 0;    ///< earlier generations of its memory that somebody still has open
   std::optional<Holder> sender;
   std::optional<Holder> receiver;

@@ -1,4 +1,4 @@
-/// The two sizes of a channel and its two roles: the nouns that every layer shares.
+/// The two sizes of a channel, its two roles, and the ways to wait: the nouns that every layer shares.
 #pragma once
 
 #include <cstdint>
@@ -18,5 +18,24 @@ enum class Role : std::uint8_t { sender = 0, receiver = 1 };
 
 [[nodiscard]] constexpr Role other(Role role) noexcept { return role == Role::sender ? Role::receiver : Role::sender; }
 [[nodiscard]] constexpr const char* to_string(Role role) noexcept { return role == Role::sender ? "sender" : "receiver"; }
+
+/// How a blocking call waits; zipc.h says what each costs. The numbers are those of zipc_waiting.
+enum class Waiting : std::uint8_t {
+  adaptive = 0,  ///< spins for a while, which it learns, then sleeps until it is woken
+  spin = 1,      ///< looks without end
+  sleep = 2,     ///< sleeps at once, until it is woken
+  poll = 3,      ///< looks now and then, and sleeps in between; nobody wakes it
+};
+inline constexpr Waiting kWaitings[] = {Waiting::adaptive, Waiting::spin, Waiting::sleep, Waiting::poll};
+
+[[nodiscard]] constexpr const char* to_string(Waiting waiting) noexcept {
+  switch (waiting) {
+    case Waiting::adaptive: return "adaptive";
+    case Waiting::spin: return "spin";
+    case Waiting::sleep: return "sleep";
+    case Waiting::poll: return "poll";
+  }
+  return "unknown";
+}
 
 }  // namespace zipc

@@ -1,10 +1,11 @@
 // One side of a channel, for tests that need real processes: self-checking messages, as in tests/interop/old_peer.c.
 //
 //   zipc_peer send|receive NAME QUEUE_SIZE MESSAGE_SIZE [--count N] [--first N] [--seed S] [--in-place] [--batches] [--spin]
-//             [--hold] [--announce] [--tell] [--paced] [--renew] [--longest BYTES] [--resume] [--log]
+//             [--waiting WAY] [--hold] [--announce] [--tell] [--paced] [--renew] [--longest BYTES] [--resume] [--log]
 //
-// QUEUE_SIZE 0: by name only. --batches: up to seven messages at once; it spins. --spin: never sleeps, retries when full or empty. --announce: prints "attached" before the first
-// message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each
+// QUEUE_SIZE 0: by name only. --batches: up to seven messages at once; it spins. --spin: never sleeps, retries when full or empty.
+// --waiting: how its blocking calls wait; otherwise as the broker says. --announce: prints "attached" and how it waits
+// before the first message. --tell: prints "peer gone: STATE PID SIGNAL" when it learns that, and in any case goes on. --paced: before each
 // message it waits for a byte of its standard input, and prints the message's number afterwards. --renew: renews its lease
 // before each message. --hold: stays attached afterwards until its standard input ends. --resume: goes on behind what the
 // channel has counted, up to message COUNT. --log: prints "got NUMBER" for each message, before it is popped. Exit code: 0, 1
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <vector>
 #include <zipc/zipc.hpp>
@@ -36,6 +38,7 @@ struct Options {
   bool in_place = false;
   bool batches = false;
   bool spin = false;
+  std::optional<zipc::Waiting> waiting;
   bool hold = false;
   std::uint32_t longest = 0;  // message; of the channel's sizes when it was attached to, for they may change
   bool announce = false;
@@ -45,6 +48,13 @@ struct Options {
   bool resume = false;
   bool log = false;
 };
+
+std::optional<zipc::Waiting> waiting_of(std::string_view name) {
+  for (const zipc::Waiting waiting : zipc::kWaitings) {
+    if (name == to_string(waiting)) return waiting;
+  }
+  return std::nullopt;
+}
 
 int complain(const zipc::Failure& failure) {
   std::fprintf(stderr, "zipc_peer: %s\n", failure.message.c_str());
@@ -64,6 +74,12 @@ bool goes_on(const zipc::Endpoint& endpoint, Error error, Error nothing, const O
     std::printf("peer gone: %d %d %d\n", static_cast<int>(peer.state), peer.pid, peer.signal);
   }
   return error == nothing || error == Error::peer_gone;
+}
+
+/// When it is attached, and before the first message.
+void prepare(zipc::Endpoint& endpoint, const Options& options) {
+  if (options.waiting) static_cast<void>(endpoint.set_waiting(*options.waiting));
+  if (options.announce) std::printf("attached %s\n", to_string(endpoint.waiting()));
 }
 
 void resume_at(std::uint64_t number, Options& options) {
@@ -124,7 +140,7 @@ int send(Options options) {
   auto sender = options.params.queue_size == 0 ? Sender::open(options.name) : Sender::create(options.name, options.params);
   if (!sender) return complain(sender.failure());
   resume_at(sender->stats().sent, options);
-  if (options.announce) std::puts("attached");
+  prepare(*sender, options);
   if (options.longest == 0) options.longest = sender->params().message_size;
   std::vector<std::byte> buffer(options.longest);
   if (options.batches) {
@@ -156,7 +172,7 @@ int receive(Options options) {
   if (!receiver) return complain(receiver.failure());
   if (options.longest == 0) options.longest = receiver->params().message_size;
   resume_at(receiver->stats().received, options);
-  if (options.announce) std::puts("attached");
+  prepare(*receiver, options);
   if (options.batches) {
     std::uint64_t number = 0;
     if (const Error got = receive_batches(*receiver, options, number); got != Error::ok) return complain(got, number);
@@ -204,6 +220,7 @@ int main(int argc, char** argv) {
     else if (option == "--in-place") options.in_place = true;
     else if (option == "--batches") options.batches = true;
     else if (option == "--spin") options.spin = true;
+    else if (option == "--waiting" && i + 1 < argc) options.waiting = waiting_of(argv[++i]);
     else if (option == "--hold") options.hold = true;
     else if (option == "--announce") options.announce = true;
     else if (option == "--tell") options.tell = true;

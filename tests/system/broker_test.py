@@ -268,6 +268,74 @@ channels:
         sender.check()
 
 
+class Waiting(BrokerTest):
+    SPIN = unique_name("spin")
+    OTHER = unique_name("other")
+    config = f"""
+defaults: {{queue_size: 8, message_size: 64, waiting: poll}}
+channels:
+  - {{name: {SPIN}, waiting: spin}}
+  - {{name: {OTHER}}}
+dynamic: {{waiting: sleep}}
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def way_of(self, name, role="receive", *options, params=(0, 0)):
+        """How a peer waits that attaches now."""
+        peer = self.peer(role, name, *params, "--count", 0, "--announce", *options)
+        way = peer.wait_line("attached").split()[1]
+        peer.check()
+        return way
+
+    def test_is_as_the_configuration_says_unless_the_program_chooses(self):
+        dynamic = unique_name()
+        for role in ("send", "receive"):
+            self.assertEqual(self.way_of(self.SPIN, role), "spin")
+            self.assertEqual(self.way_of(self.OTHER, role), "poll", "of defaults")
+            self.assertEqual(self.way_of(dynamic, role, params=(8, 64)), "sleep", "of dynamic")
+            self.assertEqual(self.way_of(self.SPIN, role, "--waiting", "adaptive"), "adaptive")
+
+    def test_is_told_by_the_broker_and_zipcctl(self):
+        self.assertEqual(self.channel(self.SPIN)["waiting"], "spin")
+        code, out, err = run([program("ZIPCCTL"), "get", self.OTHER, "--json"], self.env)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(json.loads(out)["waiting"], "poll")
+
+    def test_passes_messages_in_each_way(self):
+        for name in (self.SPIN, self.OTHER):
+            receiver = self.peer("receive", name, 0, 0, "--count", 200)
+            self.peer("send", name, 0, 0, "--count", 200).check()
+            receiver.check()
+
+    def test_of_a_changed_configuration_counts_for_who_attaches_then(self):
+        before = self.peer("receive", self.SPIN, 0, 0, "--count", 1)
+        eventually(lambda: self.channel(self.SPIN)["receiver"] is not None, "the receiver has attached")
+        changed = self.config.replace("waiting: spin", "waiting: sleep")
+        error, plan = self.connect().broker("Plan", config=changed, file="new.yaml")
+        self.assertIsNone(error, plan)
+        steps = {step["channel"]: step for step in plan["steps"]}
+        self.assertEqual(steps[self.SPIN]["action"], "change")
+        self.assertIn("waiting spin -> sleep", steps[self.SPIN]["details"])
+        self.write_config(changed)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: self.channel(self.SPIN)["waiting"] == "sleep", "the file is in force")
+        self.assertEqual(self.channel(self.SPIN)["generation"], 1, "it needs no other memory")
+        self.assertEqual(self.way_of(self.SPIN, "send"), "sleep")
+        self.peer("send", self.SPIN, 0, 0, "--count", 1).check()
+        before.check()
+
+    def test_is_the_same_after_a_restart(self):
+        dynamic = unique_name()
+        self.way_of(dynamic, params=(8, 64))
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
+        self.assertEqual(self.channel(dynamic)["waiting"], "sleep")
+        self.assertEqual(self.channel(self.SPIN)["waiting"], "spin")
+
+
 class Restart(BrokerTest):
     config = CONFIG
 

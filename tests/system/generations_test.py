@@ -22,6 +22,12 @@ def former_files(name):
     return [entry for entry in os.listdir("/dev/shm") if entry.startswith(name[1:] + " ")]
 
 
+def naps_of(pid):
+    """How often a process has given its processor up by itself."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("voluntary_ctxt_switches")).split()[1])
+
+
 class Generations(BrokerTest):
     config = CONFIG
 
@@ -202,6 +208,51 @@ class Revoke(Generations):
     def test_of_nobody_is_an_error(self):
         self.operator.broker("Create", name=self.name)
         self.assertEqual(self.revoke("sender")[0], "io.zipc.Broker.LeaseNotFound")
+
+
+class Waiting(Generations):
+    """What a peer waits for comes to it in each way, wherever the channel is by then."""
+    WAYS = ("adaptive", "spin", "sleep", "poll")
+
+    def test_follows_a_channel_that_moves(self):
+        for way in self.WAYS:
+            self.name = unique_name(way)
+            receiver = self.peer("receive", self.name, 8, 64, "--count", 1, "--announce", "--waiting", way)
+            receiver.wait_line("attached")
+            self.assertIsNone(self.resize(32, 64)[0])
+            eventually(lambda: not self.channel(self.name)["receiver"]["behind"], "it has followed, unasked")
+            self.peer("send", self.name, 0, 0, "--count", 1).check()
+            receiver.check()
+
+    def test_stays_as_the_program_chose_after_a_move(self):
+        receiver = self.peer("receive", self.name, 8, 64, "--count", 1, "--announce", "--waiting", "poll")
+        receiver.wait_line("attached")
+        self.assertIsNone(self.resize(32, 64)[0])
+        eventually(lambda: not self.channel(self.name)["receiver"]["behind"], "it has followed")
+        naps = naps_of(receiver.pid)
+        eventually(lambda: naps_of(receiver.pid) > naps + 50, "it looks again and again")
+        self.assertEqual(self.channel(self.name)["receiver"]["asleep_ms"], -1)
+        self.peer("send", self.name, 0, 0, "--count", 1).check()
+        receiver.check()
+
+    def test_ends_for_who_loses_its_role(self):
+        for way in self.WAYS:
+            self.name = unique_name(way)
+            receiver = self.peer("receive", self.name, 8, 64, "--count", 1, "--announce", "--waiting", way)
+            receiver.wait_line("attached")
+            self.assertIsNone(self.revoke("receiver")[0])
+            self.assertEqual(receiver.finish()[0], FENCED)
+
+    def test_ends_when_the_peer_is_killed(self):
+        for way in self.WAYS:
+            self.name = unique_name(way)
+            receiver = self.peer("receive", self.name, 8, 64, "--count", 1, "--tell", "--announce", "--waiting", way)
+            receiver.wait_line("attached")
+            sender = self.peer("send", self.name, 8, 64, "--count", 0, "--hold", stdin=subprocess.PIPE)
+            sender.wait_line("sent")
+            sender.end()
+            receiver.wait_line("peer gone: 3")
+            receiver.end()
 
 
 class Renew(Generations):

@@ -38,6 +38,18 @@ class SystemCalls(BrokerTest):
         for options in ((), ("--in-place",)):
             self.assertLess(self.count(self.env, *options), MOST)
 
+    def test_a_sender_wakes_nobody_who_spins_or_polls(self):
+        for way in ("spin", "poll"):
+            name = unique_name("wakes")
+            with tempfile.TemporaryDirectory() as folder:  # a queue this small is empty, and waited for, every few messages
+                script = (f"$PEER receive {name} 16 64 --waiting {way} --count {MESSAGES} &"
+                          f"strace -f -c -o {folder}/send $PEER send {name} 16 64 --spin --count {MESSAGES} && wait $!")
+                code, out, err = run(["sh", "-c", script], {"ZIPC_BROKER": "off", "PEER": program("ZIPC_PEER")})
+                self.assertEqual(code, 0, out + err)
+                with open(f"{folder}/send", encoding="ascii") as file:
+                    self.assertLess(int(re.search(r"(\d+)\s+\d*\s*total", file.read()).group(1)), MOST)
+            os.unlink(shm_path(name))
+
 
 if __name__ == "__main__":
     unittest.main()
