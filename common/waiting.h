@@ -106,7 +106,11 @@ struct Sighting {
 /// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
 [[gnu::cold]] void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
-/// What a waiting word says: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
+/// In a waiting word: the side does not sleep, it polls a descriptor and is woken by its doorbell, whose number the other
+/// bits are (doorbell.h).
+inline constexpr std::uint32_t kByDoorbell = 1u << 31;
+
+/// What a waiting word says otherwise: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
 [[nodiscard]] inline std::uint32_t waiting_stamp() noexcept {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
   return (static_cast<std::uint32_t>(now.count()) & 0x7FFFFFFF) | 1;
