@@ -27,6 +27,7 @@ static_assert(sizeof(Pace) == 2 && alignof(Pace) == 1 && sizeof ZipcContext::pad
 /// Bits of padding[0].
 inline constexpr std::uint8_t kContextHasTripwire = 1;  ///< it may be read; a caller's buffer has none
 inline constexpr std::uint8_t kContextWatchesPeer = 2;  ///< no broker does it
+inline constexpr std::uint8_t kContextHasDescriptor = 4;  ///< its calls keep its role's descriptor as it should be
 
 /// A context over mapped memory. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <random>
 
-#include "common/waiting.h"
 #include "daemon/doorbells.h"
 
 namespace zipc {
