@@ -391,6 +391,30 @@ class FdTest(BrokerTest):
         return receiver
 
 
+class Examples(BrokerTest):
+    """Of event loops, in client/examples."""
+
+    def example(self, name, *arguments):
+        process = Process([os.path.join(program("EXAMPLES"), "zipc_example_" + name), *map(str, arguments)], self.env)
+        self.addCleanup(process.end)
+        return process
+
+    def test_pass_messages_through_three_loops(self):
+        self.start_zipcd()
+        count = 500  # more than fit the queues
+        first, second, other = unique_name("first"), unique_name("second"), unique_name("other")
+        prints = self.example("event_loop", count + 10, second, other)
+        copies = self.example("cpp_asio", first, second, count)
+        sends = self.example("cpp_callback_loop", first, count)
+        self.example("cpp_callback_loop", other, 10).check()
+        sends.check()
+        copies.check()
+        lines = prints.check().splitlines()
+        for name, number in ((second, count), (other, 10)):
+            self.assertEqual([line for line in lines if line.startswith(name + ":")],
+                             [f"{name}: greeting {i}" for i in range(1, number + 1)])
+
+
 class GetDoorbell(BrokerTest):
     """The method, as others than libzipc may call it."""
 
