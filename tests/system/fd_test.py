@@ -1,6 +1,7 @@
 """Waiting by a descriptor (zipc_fd): real processes, led step by step. A wake-up that is lost makes a test hang until the
 watchdog of ctest ends it."""
 import os
+import resource
 import signal
 import subprocess
 import unittest
@@ -276,6 +277,18 @@ class FdTest(BrokerTest):
         self.assertEqual(sender.do("try"), "ok 2")
         self.assertEqual(receiver.answer(), "done")
 
+    def test_of_a_channel_that_was_removed_is_not_rung_and_looks_by_itself(self):
+        sender = self.fd_peer("send")
+        receiver = self.waiting_receiver()
+        receiver.start("stream", 2)
+        self.assertIsNone(self.operator.broker("Remove", name=self.name, force=True)[0])
+        for number in range(2):  # the sender, which asks for the doorbell now for the first time, is refused
+            self.assertEqual(sender.do("try"), f"ok {number}")
+        self.assertEqual(receiver.answer(), "done")
+        eventually(lambda: receiver.do("try") == "empty", "nothing is there")
+        receiver.start("wait")
+        receiver.answer()
+
     def test_does_not_need_zipcd_to_answer_the_peer(self):
         sender = self.fd_peer("send")
         receiver = self.waiting_receiver()
@@ -454,6 +467,23 @@ class GetDoorbell(BrokerTest):
         self.assertEqual(self.client.broker("GetDoorbell", name="/zs.nothing", role="sender")[0],
                          "io.zipc.Broker.ChannelNotFound")
         self.assertEqual(self.get(self.client, "both")[0], "io.zipc.Broker.InvalidArgument")
+
+    def test_has_a_share_of_the_descriptors_and_says_when_it_is_used_up(self):
+        self.stop_zipcd()
+        self.start_zipcd(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160)))
+        client = self.connect()
+        given = 0
+        for _ in range(50):
+            self.name = unique_name("many")
+            self.assertIsNone(client.broker("Acquire", name=self.name, role="sender",
+                                            params={"queue_size": 4, "message_size": 8})[0])
+            error, reply = self.get(client)
+            if error is not None:
+                break
+            given += 1
+        self.assertEqual((given, error), (160 // 4, "io.zipc.Broker.LimitReached"), reply)
+        self.assertIn("LimitNOFILE", reply["limit"])
+        self.assertEqual(client.broker("Check")[1]["findings"], [])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
     def test_refuses_other_users(self):
