@@ -69,8 +69,18 @@ Attachments& Attachments::of_process() {
 
 Attachments::Attachments() {
   // A child forked while another thread holds the mutex could never lock it again.
-  pthread_atfork([] { of_process().mutex_.lock(); }, [] { of_process().mutex_.unlock(); },
-                 [] { of_process().mutex_.unlock(); });
+  constexpr auto lock = [] {
+    of_process().mutex_.lock();
+    readiness::lock_for_fork();
+  };
+  constexpr auto unlock = [] {
+    readiness::unlock_after_fork();
+    of_process().mutex_.unlock();
+  };
+  pthread_atfork(lock, unlock, unlock);
+  set_bellringer([](const void* memory, std::uint32_t serial) noexcept {
+    if (const auto readiness = readiness::find(memory)) readiness->ring_peer(serial);
+  });
 }
 
 Result<ZipcContext> Attachments::attach(const RoleRequest& request) {
@@ -181,6 +191,7 @@ ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t 
   void* memory = attachment.mapping.address();
   std::uint8_t flags = tripwire_of(memory, attachment.params) != nullptr ? kContextHasTripwire : std::uint8_t{0};
   if (attachment.broker.empty()) flags |= kContextWatchesPeer;
+  if (attachment.readiness && attachment.readiness->has_descriptor()) flags |= kContextHasDescriptor;
   ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, memory, flags, id);
   set_waiting(context, attachment.waiting);
   return context;
@@ -195,6 +206,11 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   }
   auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
   if (!mapping) return mapping.failure();
+  std::shared_ptr<Readiness> readiness;
+  if (!taken->broker.empty()) {
+    readiness = std::make_shared<Readiness>(request.name, request.role, taken->broker);
+    readiness::add(mapping->address(), readiness);
+  }
   ZIPC_TEST_POINT("attach.before-entering");
   enter_role(taken->file, *mapping, taken->params, request.role, pid_to_note(taken->broker));
   ZIPC_TEST_POINT("attach.after-entering");
@@ -208,6 +224,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
                           .lease = taken->lease,
                           .broker = std::move(taken->broker),
                           .waiting = taken->waiting,
+                          .readiness = std::move(readiness),
                           .former = {}});
   ZIPC_TEST_POINT("attach.after-noting");
   return context_of(attachments_.back());
@@ -273,6 +290,7 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   if (!mapping) return mapping.failure();
   attachment.former.reserve(attachment.former.size() + 1);  // nothing may fail once the role is entered there
   Ring left(attachment.mapping.address(), attachment.params, nullptr);
+  if (attachment.readiness) readiness::add(mapping->address(), attachment.readiness);
   ZIPC_TEST_POINT("follow.before-entering");
   enter_role(taken.file, *mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
              left.received_meanwhile());
@@ -281,6 +299,10 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   // Without memory for a copy it stays shared: its file is there a little longer, and nobody reads it.
   static_cast<void>(attachment.mapping.make_private(attachment.params, attachment.role));
   ZIPC_TEST_POINT("follow.after-leaving");
+  if (attachment.readiness) {
+    readiness::remove(attachment.mapping.address());
+    attachment.readiness->make_readable();  // there the waiting word says nothing yet
+  }
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken.file.id;
   attachment.params = taken.params;
@@ -303,6 +325,7 @@ Result<void> Attachments::fence(Attachment& attachment) {
   if (auto left = attachment.mapping.make_private(attachment.params, attachment.role); !left) return left;
   ZIPC_TEST_POINT("fence.after-leaving");
   attachment.fenced = true;
+  if (attachment.readiness) attachment.readiness->make_readable();  // and so it stays
   attachment.id = {};
   attachment.lock.reset();
   return {};
@@ -364,6 +387,26 @@ Result<void> Attachments::resume(Attachment& attachment) {
   return is_ours ? go_to(attachment, std::move(*taken)) : follow(attachment);
 }
 
+Result<int> Attachments::descriptor(ZipcContext& context) {
+  const std::scoped_lock lock(mutex_);
+  Attachment* attachment = find(context);
+  if (attachment == nullptr || !attachment->readiness) {
+    return Failure{Error::unsupported, "channel " + std::string(context.name) +
+                                           " was taken without zipcd, which makes the descriptors to wait by: run zipcd, or "
+                                           "wait with the blocking calls, in a thread if need be"};
+  }
+  if (attachment->owner != getpid() && is_alive(attachment->owner)) {
+    return role_taken(attachment->name, attachment->role, attachment->owner);
+  }
+  const Ring ring(attachment->mapping.address(), attachment->params, nullptr);
+  if ((ring.notice(attachment->role) & kNoticeElsewhere) != 0) {
+    if (auto followed = follow(*attachment); !followed) return followed.failure();
+  }
+  auto descriptor = attachment->readiness->descriptor();
+  if (descriptor) context.padding[0] |= kContextHasDescriptor;
+  return descriptor;
+}
+
 /// The role that a context stands for, also by memory that the channel has left.
 Attachments::Attachment* Attachments::find(const ZipcContext& context) noexcept {
   const void* memory = context.queue;
@@ -398,6 +441,7 @@ void Attachments::detach(const ZipcContext& context) noexcept {
   const std::int64_t lease = it->lease;
   ZIPC_TEST_POINT("detach.before-leaving");
   if (is_owner) leave_role(it->mapping, it->params, it->role);
+  readiness::remove(it->mapping.address());
   ZIPC_TEST_POINT("detach.before-unmapping");
   attachments_.erase(it);  // unmaps, and with the memory goes the lock
   ZIPC_TEST_POINT("detach.after-unmapping");

@@ -16,6 +16,7 @@
 
 #include "client/connection.h"
 #include "client/context.h"
+#include "client/readiness.h"
 #include "common/segment.h"
 
 namespace zipc {
@@ -65,6 +66,10 @@ class Attachments {
   /// Extends the lease of the role that `context` stands for. Error::fenced, closed, unsupported (it has none), no_broker.
   [[nodiscard]] Result<void> renew(const ZipcContext& context);
 
+  /// The descriptor of the role that `context` stands for, which takes care of it from now on. Error::unsupported (without a
+  /// broker), closed, fenced, role_taken (the parent's), and as Readiness::descriptor().
+  [[nodiscard]] Result<int> descriptor(ZipcContext& context);
+
   /// Ends one use of the role that `context` stands for, and with the last one the role. Unknown contexts (over a caller's
   /// memory) are left alone.
   void detach(const ZipcContext& context) noexcept;
@@ -86,6 +91,7 @@ class Attachments {
     std::string broker;        // its socket; empty: taken directly
     Waiting waiting = Waiting::adaptive;  // of new contexts
     bool fenced = false;       // the role was taken away, and the memory is private
+    std::shared_ptr<Readiness> readiness = {};  // null: taken directly
     std::vector<Mapping> former;  // memory that the channel has left, made private: copies of contexts still point there
   };
 

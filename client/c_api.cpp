@@ -378,6 +378,21 @@ bool zipc_renew(ZipcContext* context) {
   }
 }
 
+int zipc_fd(ZipcContext* context) {
+  if (context == nullptr || context->queue == nullptr) {
+    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+    return -1;
+  }
+  try {
+    const auto descriptor = Attachments::of_process().descriptor(*context);
+    if (descriptor) return *descriptor;
+    set_last_error(descriptor.failure());
+  } catch (const std::bad_alloc&) {
+    set_last_error(no_memory());
+  }
+  return -1;
+}
+
 size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size) {
   const Params params{.queue_size = queue_size, .message_size = message_size};
   return check_params(params) ? static_cast<size_t>(zipc::older_peer_size(params)) : 0;

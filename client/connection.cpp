@@ -156,12 +156,18 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::vector<std::stri
                                                      std::chrono::milliseconds patience) {
   const auto timeout = broker_timeout();
   if (!timeout) return timeout.failure();
+  return open(paths, patience, *timeout);
+}
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::vector<std::string>& paths,
+                                                     std::chrono::milliseconds patience,
+                                                     std::chrono::milliseconds timeout) {
   const Deadline deadline = deadline_after(patience);
   while (true) {
     std::string tried;
     for (const std::string& path : paths) {
-      auto fd = connect_to(path, *timeout);
-      if (fd) return std::unique_ptr<Connection>(new Connection(std::move(*fd), path, *timeout));
+      auto fd = connect_to(path, timeout);
+      if (fd) return std::unique_ptr<Connection>(new Connection(std::move(*fd), path, timeout));
       if (fd.error() != Error::no_broker) return fd.failure();
       tried += (tried.empty() ? "" : ", ") + path;
     }
@@ -209,6 +215,21 @@ Result<protocol::Reply> Connection::exchange(std::string_view message, std::vect
   const auto received = receive_message(fds);
   if (!received) return received.failure();
   return protocol::parse_reply(*received);
+}
+
+Result<protocol::json::object> Connection::call_here(std::string_view method, protocol::json::object parameters,
+                                                     std::vector<UniqueFd>* fds, bool& is_refusal) {
+  is_refusal = false;
+  if (!fd_ || !is_ours()) return Failure{Error::no_broker, "the broker at " + path_ + " has gone away"};
+  auto reply = exchange(to_message(protocol::Call{std::string(method), std::move(parameters)}), fds);
+  if (!reply) return reply.failure();
+  is_refusal = !reply->error.empty();
+  if (is_refusal) return from_reply(*reply);
+  return std::move(reply->parameters);
+}
+
+void Connection::hang_up() noexcept {
+  if (fd_ && is_ours()) shutdown(fd_.get(), SHUT_RDWR);
 }
 
 Result<void> Connection::send_call(std::string_view method, protocol::json::object parameters) {

@@ -34,11 +34,19 @@ class Connection {
   /// nobody does, permission_denied when a socket is there that we may not use, timeout, system.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::vector<std::string>& paths,
                                                                 std::chrono::milliseconds patience);
+  /// The same; `timeout` in place of broker_timeout().
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::vector<std::string>& paths,
+                                                                std::chrono::milliseconds patience,
+                                                                std::chrono::milliseconds timeout);
 
   /// Sends a call and waits for the reply. Descriptors that come with it are appended to `fds`. A broker that has gone away
   /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure.
   [[nodiscard]] Result<protocol::json::object> call(std::string_view method, protocol::json::object parameters,
                                                     std::vector<UniqueFd>* fds = nullptr);
+
+  /// The same over this very connection, if it still stands. After a failure that is no refusal it is of no more use.
+  [[nodiscard]] Result<protocol::json::object> call_here(std::string_view method, protocol::json::object parameters,
+                                                         std::vector<UniqueFd>* fds, bool& is_refusal);
 
   /// Sends a call that wants no reply. Never blocks; that it fails is of no interest.
   void notify(std::string_view method, protocol::json::object parameters) noexcept;
@@ -47,6 +55,11 @@ class Connection {
   [[nodiscard]] Result<void> send_call(std::string_view method, protocol::json::object parameters);
   /// The next reply, or nothing when none came within `timeout`.
   [[nodiscard]] Result<std::optional<protocol::Reply>> next_reply(std::chrono::milliseconds timeout);
+
+  /// The socket, to be polled for its end.
+  [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
+  /// Ends the connection, as everybody sees who polls it; the descriptor stays.
+  void hang_up() noexcept;
 
   [[nodiscard]] const std::string& socket_path() const noexcept { return path_; }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "client/attachments.h"
+#include "client/readiness.h"
 
 namespace zipc::operations {
 namespace {
@@ -48,17 +49,41 @@ class Patience {
 
 using WaitFor = Error (Ring::*)(Deadline, Waiting) noexcept;
 
+/// A call has answered `error`, and not that there is nothing: the role's descriptor, if it has one, is readable.
+[[gnu::cold]] void keep_readable(const ZipcContext& context) noexcept {
+  if (const auto readiness = readiness::find(context.queue)) readiness->disarm(ring_of(context));
+}
+void note_found(const ZipcContext& context, Error error) noexcept {
+  if ((context.padding[0] & kContextHasDescriptor) == 0) return;
+  if (error != Error::empty && error != Error::full && error != Error::timeout) keep_readable(context);
+}
+
+/// A call is about to answer `nothing`: then the role's descriptor, if it has one, becomes unreadable until there is
+/// something. That may already be so: then the answer is what was found.
+Error answer_nothing(const ZipcContext& context, Error nothing, WaitFor wait_for) noexcept {
+  if ((context.padding[0] & kContextHasDescriptor) == 0) return nothing;
+  const auto readiness = readiness::find(context.queue);
+  Ring ring = ring_of(context, nullptr);
+  if (!readiness || !readiness->arm(ring)) return nothing;
+  const Error found = (ring.*wait_for)(kNoWait, Waiting::adaptive);  // S3 of waiting.h
+  if (found == Error::timeout) return nothing;
+  readiness->disarm(ring);
+  return found;
+}
+
 /// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
 /// `nothing`, at once, if the call is not to wait.
 Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait_for) noexcept {
-  if (!patience.may_wait()) return nothing;
+  if (!patience.may_wait()) return answer_nothing(context, nothing, wait_for);
+  note_found(context, Error::ok);  // to sleep, it needs the waiting word
   const Deadline deadline = patience.deadline();
   const bool watches_peer = (context.padding[0] & kContextWatchesPeer) != 0;
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
     Ring ring = ring_of(context);
     const Error found = (ring.*wait_for)(until, waiting_of(context));
-    if (found != Error::timeout || until == deadline) return found;
+    if (found == Error::timeout && until == deadline) return answer_nothing(context, Error::timeout, wait_for);
+    if (found != Error::timeout) return found;
     Attachments::of_process().look_after_peer(context);
   }
 }
@@ -73,7 +98,10 @@ auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for
       found.error = wait(context, patience, nothing, wait_for);
       if (found.error == Error::ok) continue;
     }
-    if (found.error != kMoved) return found;
+    if (found.error != kMoved) {
+      note_found(context, found.error);
+      return found;
+    }
     found.error = follow(context, ring_of(context)).error;
     if (found.error != Error::ok) return found;
   }
@@ -93,7 +121,10 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
       sent = wait(sender, patience, Error::full, &Ring::wait_for_space);
       if (sent == Error::ok) continue;
     }
-    if (sent != kMoved && sent != kMovedMeanwhile) return sent;
+    if (sent != kMoved && sent != kMovedMeanwhile) {
+      note_found(sender, sent);
+      return sent;
+    }
     const Followed followed = follow(sender, ring);
     if (sent == kMovedMeanwhile && was_sent(followed, ring)) return Error::ok;
     if (followed.error != Error::ok) return followed.error;
@@ -125,7 +156,10 @@ Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t in
       slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);
       if (slot.error == Error::ok) continue;
     }
-    if (slot.error != kMoved && slot.error != kMovedMeanwhile) return slot;
+    if (slot.error != kMoved && slot.error != kMovedMeanwhile) {
+      note_found(receiver, slot.error);
+      return slot;
+    }
     const Followed followed = follow(receiver, ring);
     if (slot.error == kMovedMeanwhile) {
       // A role that was taken away has received only what it had taken out in time; the rest is its successor's. A

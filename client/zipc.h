@@ -301,6 +301,31 @@ ZIPC_API bool zipc_peer(const ZipcContext *context, ZipcPeer *peer);
  * answer. false: FENCED (too late), CLOSED, NO_BROKER. */
 ZIPC_API bool zipc_renew(ZipcContext *context);
 
+/* ---- Waiting in an event loop ------------------------------------------------------------------------------------ */
+
+/* A descriptor for select, poll, epoll, libuv, Asio and the like. It polls readable, also a sender's, while there may be
+ * something to do: from any call through this context that has found nothing on (EMPTY, FULL, TIMEOUT) it is unreadable until
+ * there is a message (receiver) or space (sender), or the call would fail with PEER_GONE or FENCED, or has to follow the
+ * channel to other memory. So: when it is readable, call until EMPTY (FULL), or once; wait again. It may be readable for no
+ * reason, and is so at first.
+ *
+ * It is the library's, the same for each further call, and stays good until the last context of the role is destroyed: take
+ * it out of the loop before that. Poll it, and do nothing else with it. Contexts that were copied from this one earlier do not
+ * take care of it. A child after fork() must not use its parent's, and gets its own, if the parent has ended. The calls that
+ * wait (zipc_receive_blocking and so on) may be used as well.
+ *
+ * While nobody waits by it the other side pays nothing for it. Waiting costs this side about five system calls, and the other
+ * side one for each message or free slot until this side has found one; the first time the other side asks the broker (for
+ * 100 ms at most). While there is no broker, and beside a program that takes no lease, the descriptor becomes readable
+ * 100 times a second instead; a sender's that is full, 10 times in any case, as a receiver's whose sender is not there yet.
+ * Three descriptors for each role, and one for each process.
+ *
+ * -1: UNSUPPORTED (the role was taken without a broker, or on macOS), CLOSED, FENCED, ROLE_TAKEN (in a child: by its parent),
+ * LIMIT_REACHED (the broker has no descriptor left), NO_BROKER, SYSTEM. Blocks until the broker has answered. */
+ZIPC_API int zipc_fd(ZipcContext *context);
+
+/* ---- Sizes, dumps, version ---------------------------------------------------------------------------------------- */
+
 /* Bytes of memory that a channel of these sizes takes; 0 when they are out of range. */
 ZIPC_API size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size);
 

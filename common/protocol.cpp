@@ -342,6 +342,14 @@ json::object encode(const ChannelInfo& c) {
 
 json::object encode(const RenewCall& call) { return {{"lease", call.lease}}; }
 
+json::object encode(const DoorbellCall& call) {
+  json::object object{{"name", call.name}, {"role", to_string(call.role)}};
+  if (call.ring) object["ring"] = true;
+  return object;
+}
+
+json::object encode(const DoorbellReply& reply) { return {{"doorbell", reply.doorbell}, {"serial", reply.serial}}; }
+
 json::object encode(const RevokeCall& call) { return {{"name", call.name}, {"role", to_string(call.role)}}; }
 
 json::object encode(const ResizeCall& call) { return {{"name", call.name}, {"params", encode(call.params)}}; }
@@ -474,6 +482,21 @@ Result<RenewCall> decode_renew(const json::object& parameters) {
   Reader reader(parameters);
   const RenewCall call{.lease = reader.number<std::int64_t>("lease")};
   return std::move(reader).finish(call);
+}
+
+Result<DoorbellCall> decode_doorbell(const json::object& parameters) {
+  Reader reader(parameters);
+  DoorbellCall call{
+      .name = reader.text("name"), .role = reader.role("role"), .ring = reader.optional_flag("ring")};
+  return std::move(reader).finish(std::move(call));
+}
+
+Result<DoorbellReply> decode_doorbell_reply(const json::object& parameters) {
+  constexpr int kLastFd = static_cast<int>(kFdsMax) - 1;
+  Reader reader(parameters);
+  const DoorbellReply reply{.doorbell = reader.number<int>("doorbell", 0, kLastFd),
+                            .serial = reader.number<std::uint32_t>("serial", 1, kDoorbellSerialMax)};
+  return std::move(reader).finish(reply);
 }
 
 Result<RevokeCall> decode_revoke(const json::object& parameters) {

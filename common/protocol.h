@@ -28,6 +28,8 @@ inline constexpr std::size_t kReplySizeMax = 64 * 1024 * 1024;
 inline constexpr std::size_t kDepthMax = 8;
 /// Most descriptors in one message.
 inline constexpr std::size_t kFdsMax = 2;
+/// A doorbell's number has 31 bits: the rest of a waiting word.
+inline constexpr std::uint32_t kDoorbellSerialMax = 0x7FFFFFFF;
 
 inline constexpr std::string_view kInterface = "io.zipc.Broker";
 inline constexpr std::string_view kService = "org.varlink.service";
@@ -36,6 +38,7 @@ namespace method {
 inline constexpr std::string_view kAcquire = "io.zipc.Broker.Acquire";
 inline constexpr std::string_view kRelease = "io.zipc.Broker.Release";
 inline constexpr std::string_view kRenew = "io.zipc.Broker.Renew";
+inline constexpr std::string_view kGetDoorbell = "io.zipc.Broker.GetDoorbell";
 inline constexpr std::string_view kRevoke = "io.zipc.Broker.Revoke";
 inline constexpr std::string_view kResize = "io.zipc.Broker.Resize";
 inline constexpr std::string_view kWatch = "io.zipc.Broker.Watch";
@@ -104,6 +107,15 @@ struct ReleaseCall {
 struct RenewCall {
   std::int64_t lease = 0;
 };
+struct DoorbellCall {
+  std::string name;
+  Role role = Role::sender;  ///< whose doorbell
+  bool ring = false;
+};
+struct DoorbellReply {
+  int doorbell = 0;  ///< index of the descriptor
+  std::uint32_t serial = 0;
+};
 struct RevokeCall {
   std::string name;
   Role role = Role::sender;
@@ -154,6 +166,8 @@ struct PingReply {
 [[nodiscard]] json::object encode(const PingReply& reply);
 [[nodiscard]] json::object encode(const ChannelInfo& channel);
 [[nodiscard]] json::object encode(const RenewCall& call);
+[[nodiscard]] json::object encode(const DoorbellCall& call);
+[[nodiscard]] json::object encode(const DoorbellReply& reply);
 [[nodiscard]] json::object encode(const RevokeCall& call);
 [[nodiscard]] json::object encode(const ResizeCall& call);
 [[nodiscard]] json::object encode(const WatchCall& call);
@@ -172,6 +186,8 @@ struct PingReply {
 [[nodiscard]] Result<PingReply> decode_ping_reply(const json::object& parameters);
 [[nodiscard]] Result<ChannelInfo> decode_channel(const json::object& channel);
 [[nodiscard]] Result<RenewCall> decode_renew(const json::object& parameters);
+[[nodiscard]] Result<DoorbellCall> decode_doorbell(const json::object& parameters);
+[[nodiscard]] Result<DoorbellReply> decode_doorbell_reply(const json::object& parameters);
 [[nodiscard]] Result<RevokeCall> decode_revoke(const json::object& parameters);
 [[nodiscard]] Result<ResizeCall> decode_resize(const json::object& parameters);
 [[nodiscard]] Result<WatchCall> decode_watch(const json::object& parameters);

@@ -34,12 +34,20 @@
 #include <cstring>
 #include <zipc/channel.hpp>
 
+#include "common/doorbell.h"
 #include "common/test_point.h"
 #include "common/waiting.h"
 
 #include <zipc/hot_path.hpp>
 
 namespace zipc {
+
+/// Who rings the doorbell of a side that waits by one.
+enum class Bellman {
+  peer,
+  nobody_yet,  ///< nobody is there
+  none,        ///< somebody may be there who does not
+};
 
 /// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size.
 struct SlotRun {
@@ -233,6 +241,24 @@ class Ring : public HotPath {
                       deadline, kSenderSleep, waiting);
   }
 
+  /// S1 and S2 of waiting.h for the holder of `role`, which polls its doorbell. Returns who rings it. Cost: a system call.
+  [[nodiscard]] Bellman wait_by_doorbell(Role role, std::uint32_t serial) noexcept {
+    const std::atomic<std::uint32_t>& publisher = features(other(role));
+    waiting_word(role).store(kByDoorbell | serial, kOrderAnnounce);  // [sleep-announced]
+    const bool is_safe = fence_before_sleeping(publisher);
+    const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
+    if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
+    const bool is_alone = seen == 0 && tripwire_ != nullptr && tripwire_->load(std::memory_order_relaxed) != 0;  // as is_zipc()
+    return is_alone ? Bellman::nobody_yet : Bellman::none;
+  }
+  /// Takes that back. Returns whether there was anything to take back.
+  bool stop_waiting_by_doorbell(Role role) noexcept {
+    auto& waiting = waiting_word(role);
+    if ((waiting.load(std::memory_order_relaxed) & kByDoorbell) == 0) return false;  // our own word
+    waiting.store(0, std::memory_order_relaxed);                                     // late is harmless: a ring too many
+    return true;
+  }
+
   /// What the holder of `role` can see of its peer.
   [[nodiscard]] PeerSeen peer_of(Role role) const noexcept {
     const auto& pid = role == Role::sender ? header_->receiver_pid : header_->sender_pid;
@@ -342,9 +368,9 @@ class Ring : public HotPath {
 
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
   /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
-  void announce(Role role) noexcept {
+  void announce(Role role, std::uint32_t more_features = 0) noexcept {
     joined_ = join_heavy_fences();
-    const std::uint32_t ours = kFeatureAnnouncesSleep | (joined_ ? kFeatureFencesForBoth : 0u);
+    const std::uint32_t ours = kFeatureAnnouncesSleep | (joined_ ? kFeatureFencesForBoth : 0u) | more_features;
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
@@ -519,11 +545,11 @@ class Ring : public HotPath {
   [[gnu::cold]] [[nodiscard]] Error wake_and_look(Role role) noexcept {
     const Handshake side = role == Role::sender ? receiver_sleeps() : sender_sleeps();
     full_fence();  // [sleep-announced] [moving]; also, the kernel does not promise that who wakes others makes one
-    const bool may_sleep = is_zipc(side.features) ? side.waiting.load(kOrderObserve) != 0  // [sleep-announced]
-                                                  : side.may_sleep_unannounced;
-    if (may_sleep) {
+    const std::uint32_t waiting = is_zipc(side.features) ? side.waiting.load(kOrderObserve)  // [sleep-announced]
+                                                         : std::uint32_t{side.may_sleep_unannounced};
+    if (waiting != 0) {
       ZIPC_TEST_POINT("wake.before-waking");
-      wake_one(side.index);
+      (waiting & kByDoorbell) != 0 ? ring_doorbell(header_, waiting & ~kByDoorbell) : wake_one(side.index);
       ZIPC_TEST_POINT("wake.after-waking");
     }
     ZIPC_TEST_POINT("wake.before-notice");

@@ -358,7 +358,7 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   ring.forget_cached(role);
   if (!received_before) ring.forget_departure(role);  // from before its time
   ZIPC_TEST_POINT("enter.before-announcing");
-  ring.announce(role);
+  ring.announce(role, pid == 0 ? kFeatureRings : 0u);
   ZIPC_TEST_POINT("enter.after-announcing");
 }
 

@@ -112,7 +112,7 @@ class Mapping {
 [[nodiscard]] Result<SegmentInfo> read_segment_info(const SegmentFile& file);
 
 /// Forgets what holders that are gone have left in the header, then announces a new holder of `role`, and arms the tripwire. The
-/// caller holds the set-up lock and the role's lock. `pid` is what others are told; 0: it is noted already. `received_before`:
+/// caller holds the set-up lock and the role's lock. `pid` is what others are told; 0: the broker has noted it already, and has doorbells. `received_before`:
 /// the holder comes from the channel's earlier memory, where it has received so many of the messages that wait here.
 void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before = {});

@@ -24,6 +24,24 @@
 /// The notice word (layout.hpp) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
 /// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///
+/// *A side that polls a descriptor* (zipc_fd) does the same, but that S4 is elsewhere, in the program's event loop, and that
+/// the kernel compares nothing there. In its place the wake-up is one that stays: P adds to a doorbell (an eventfd), and
+/// the descriptor is readable until S takes the count away, which it does before S1 only:
+///
+///       P1  index = next                       S0  take the doorbell's count away              [doorbell]
+///       P2  light fence                        S1  waiting = kByDoorbell | number
+///       P3  if (waiting & kByDoorbell)         S2  heavy fence                                 [sleep-announced]
+///             add to the doorbell [doorbell]   S3  if (index != seen) waiting = 0, add to the doorbell
+///                                              S4' answer that there is nothing; the program polls
+///
+/// If P3 sees the announcement, P rings: after S0, then the descriptor is readable in S4'; or before the S0 of S's next
+/// announcement, and then what S takes away there happened after P1 (the kernel orders write and read of an eventfd), so
+/// that the S3 behind it sees the new index. If P3 does not see it, S3 sees the index. Where S takes the announcement back
+/// it rings by itself, for P, which does not ring any more, may have published again: the descriptor is readable unless
+/// the last call has found nothing. P rings the doorbell that the broker says the role has; should it be another one than
+/// S polls, S is told so: by a connection to the broker that ends (it was restarted), or by kDoorbellVoid (doorbell.h).
+/// Whoever writes the notice leaves it to the broker to ring.
+///
 /// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what
 /// it published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the
 /// wake-up of the next publication; a test that hung has shown it.
@@ -103,6 +121,7 @@ class Naps {
 [[gnu::cold]] void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
 /// What a waiting word says: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
+/// Or, with kByDoorbell, something else: doorbell.h.
 [[nodiscard]] inline std::uint32_t waiting_stamp() noexcept {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
   return (static_cast<std::uint32_t>(now.count()) & 0x7FFFFFFF) | 1;

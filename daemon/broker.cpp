@@ -100,6 +100,15 @@ Result<std::int64_t> Broker::renew(LeaseId lease, const Client& client, TimePoin
   return expires_in(*channel.lease(place->role), now);
 }
 
+Result<Doorbell> Broker::doorbell(const protocol::DoorbellCall& call, const Client& client, TimePoint now) {
+  if (auto valid = check_name(call.name); !valid) return valid.failure();
+  const Channel* channel = find(call.name, now);
+  if (auto allowed = registry_.check_doorbell(call.name, call.role, client); !allowed) return allowed.failure();
+  auto doorbell = doorbells_.get(channel->spec.name, call.role);
+  if (doorbell && call.ring) doorbells_.ring(channel->spec.name, call.role);
+  return doorbell;
+}
+
 Result<ChannelInfo> Broker::create(const protocol::CreateCall& call, const Client& client, TimePoint now) {
   if (auto valid = check_name(call.name); !valid) return valid.failure();
   const auto linger = linger_of(call);
@@ -277,6 +286,7 @@ Result<SegmentLook> Broker::replace_memory(const Channel& channel, const Client&
   if (channel.backing)
     log::warning("the segment of channel " + name + " was removed by somebody else, and is made anew");
   liveness_.unwatch(name);
+  drop_doorbells(name);
   ChannelSpec spec = channel.spec;
   spec.permissions = made->permissions;
   registry_.configure(spec, now);
@@ -320,7 +330,8 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
     if (!holder) continue;
     holder->idle_ms = idle;
     const std::uint32_t stamp = look->waiting[index_of(role)];
-    if (stamp != 0 && !holder->behind) holder->asleep_ms = asleep_since(stamp).count();
+    if (stamp == 0 || holder->behind) continue;
+    holder->asleep_ms = (stamp & kByDoorbell) != 0 ? std::max<std::int64_t>(0, idle) : asleep_since(stamp).count();
   }
   return info;
 }

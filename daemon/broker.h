@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/protocol.h"
+#include "daemon/doorbells.h"
 #include "daemon/events.h"
 #include "daemon/liveness.h"
 #include "daemon/move.h"
@@ -58,6 +59,8 @@ class Broker {
   /// Extends a lease by all of its channel's lease_ttl. Returns how many milliseconds it lasts now; -1: as long as its
   /// holder.
   [[nodiscard]] Result<std::int64_t> renew(LeaseId lease, const Client& client, TimePoint now);
+  /// The doorbell of a role, for who holds a role of the same channel.
+  [[nodiscard]] Result<Doorbell> doorbell(const protocol::DoorbellCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> create(const protocol::CreateCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<void> remove(const protocol::RemoveCall& call, const Client& client, TimePoint now);
   [[nodiscard]] Result<ChannelInfo> get(const std::string& name, const Client& client, TimePoint now);
@@ -94,6 +97,7 @@ class Broker {
   void stop(TimePoint now);
 
   [[nodiscard]] const Registry& registry() const noexcept { return registry_; }
+  [[nodiscard]] std::size_t doorbells() const noexcept { return doorbells_.count(); }
 
  private:
   const Channel* find(const std::string& name, TimePoint now);
@@ -113,6 +117,8 @@ class Broker {
   /// The lock of `role` has gone. `look`: the channel's segment, if it is still there.
   void end(const std::string& name, Role role, const SegmentLook* look, TimePoint now);
   void forget(const std::string& name);
+  /// The leases of the channel end, or have ended.
+  void drop_doorbells(const std::string& name) noexcept;
   void adopt(const std::string& name, const SegmentLook& look, TimePoint now);
   void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
   /// Notices who is there without a lease of this broker. True: somebody.
@@ -203,6 +209,7 @@ class Broker {
   Liveness& liveness_;
   Events& events_;
   Processes& processes_;
+  Doorbells doorbells_;  ///< of roles that are leased
   std::map<std::string, std::array<std::optional<Progress>, 2>> progress_;  ///< of channels that exist
   std::map<std::string, QueueSeen> queues_seen_;  ///< of channels that exist; out of date while nobody watches
 };

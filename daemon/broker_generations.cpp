@@ -88,6 +88,8 @@ void Broker::note_move(const Move& move, TimePoint now) {
     });
   }
   registry_.move(move.next(), move.backing(), move.former(), move.fenced(), now);
+  if (move.fenced()) doorbells_.drop(name, *move.fenced());
+  for (const Role role : kRoles) doorbells_.ring(name, role);
   const std::string carried = std::to_string(move.messages()) + (move.messages() == 1 ? " message" : " messages");
   log::info("channel " + name + " has other memory, with " + to_string(channel.spec.params) + "; " + carried +
             " carried over");

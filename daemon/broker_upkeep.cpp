@@ -164,11 +164,18 @@ void Broker::end(const std::string& name, Role role, const SegmentLook* look, Ti
   if (has_died) tell_peer(channel, role);
   ZIPC_TEST_POINT("end.before-registry");
   registry_.end(name, role, now);
+  doorbells_.drop(name, role);
+  doorbells_.ring(name, other(role));  // also for a departure of which the holder itself has told
   ZIPC_TEST_POINT("end.after-registry");
   if (channel.state() != ChannelState::in_use) liveness_.unwatch(name);
 }
 
+void Broker::drop_doorbells(const std::string& name) noexcept {
+  for (const Role role : kRoles) doorbells_.drop(name, role);
+}
+
 void Broker::forget(const std::string& name) {
+  drop_doorbells(name);
   liveness_.unwatch(name);
   queues_seen_.erase(name);
   progress_.erase(name);

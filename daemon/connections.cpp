@@ -11,6 +11,7 @@
 #include <exception>
 #include <utility>
 
+#include "daemon/doorbells.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
 
@@ -24,7 +25,7 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
-/// Descriptors that connections must leave: a dozen are always open, a request needs up to four for its segment, and
+/// Descriptors that connections must leave, besides those for doorbells: a dozen are always open, a request needs up to four for its segment, and
 /// processes are known beyond their connections.
 constexpr rlim_t kDescriptorsKept = 16 + Processes::kRememberedMax + Processes::kQuestionsMax;
 /// A connection's own: its socket, and its process.
@@ -37,7 +38,8 @@ UniqueFd open_spare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC))
 Limits within_descriptors(Limits limits) {
   rlimit descriptors{};
   if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY) return limits;
-  const rlim_t left = descriptors.rlim_cur - std::min(kDescriptorsKept, descriptors.rlim_cur);
+  const rlim_t kept = kDescriptorsKept + Doorbells::share_of(descriptors.rlim_cur);
+  const rlim_t left = descriptors.rlim_cur - std::min(kept, descriptors.rlim_cur);
   const rlim_t most = std::max<rlim_t>(1, left / kDescriptorsEach);
   if (limits.connections <= most) return limits;
   log::warning("limits.connections is " + std::to_string(limits.connections) + ", but with " +

@@ -98,6 +98,7 @@ const Methods::Method Methods::kMethods[] = {
     {method::kAcquire, &Methods::acquire},
     {method::kRelease, &Methods::release},
     {method::kRenew, &Methods::renew},
+    {method::kGetDoorbell, &Methods::get_doorbell},
     {method::kCreate, &Methods::create},
     {method::kRemove, &Methods::remove},
     {method::kList, &Methods::list},
@@ -153,6 +154,17 @@ Answer Methods::renew(const protocol::Call& call, const Client& client, TimePoin
   if (!wanted) return failed(wanted.failure());
   const auto expires_in_ms = broker_.renew(LeaseId{static_cast<std::uint64_t>(wanted->lease)}, client, now);
   return expires_in_ms ? done({{"expires_in_ms", *expires_in_ms}}) : failed(expires_in_ms.failure());
+}
+
+Answer Methods::get_doorbell(const protocol::Call& call, const Client& client, TimePoint now) {
+  const auto wanted = protocol::decode_doorbell(call.parameters);
+  if (!wanted) return failed(wanted.failure());
+  auto doorbell = broker_.doorbell(*wanted, client, now);
+  if (!doorbell) return failed(doorbell.failure());
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(doorbell->fd));
+  return {{.error = {}, .parameters = protocol::encode(protocol::DoorbellReply{.doorbell = 0, .serial = doorbell->serial})},
+          std::move(fds)};
 }
 
 Answer Methods::create(const protocol::Call& call, const Client& client, TimePoint now) {

@@ -55,6 +55,7 @@ class Methods {
   Answer acquire(const protocol::Call& call, const Client& client, TimePoint now);
   Answer release(const protocol::Call& call, const Client& client, TimePoint now);
   Answer renew(const protocol::Call& call, const Client& client, TimePoint now);
+  Answer get_doorbell(const protocol::Call& call, const Client& client, TimePoint now);
   Answer create(const protocol::Call& call, const Client& client, TimePoint now);
   Answer remove(const protocol::Call& call, const Client& client, TimePoint now);
   Answer list(const protocol::Call& call, const Client& client, TimePoint now);

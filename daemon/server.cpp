@@ -180,7 +180,7 @@ class Server {
   }
 
   [[nodiscard]] std::size_t descriptors_in_use() const noexcept {
-    return connections_.descriptors() + processes_.descriptors();
+    return connections_.descriptors() + processes_.descriptors() + broker_.doorbells();
   }
 
   [[nodiscard]] std::optional<std::size_t> descriptors_expected() const noexcept {

@@ -120,6 +120,7 @@ TEST(Protocol, TakesAWayToWaitThatIsMissingOrUnknownForTheAdaptiveOne) {
 
 TEST(Protocol, DescribesEveryMethodThatItNames) {
   for (const auto name : {method::kAcquire, method::kRelease, method::kCreate, method::kRemove, method::kList, method::kGet,
+                          method::kGetDoorbell,
                           method::kPing}) {
     const std::string declaration = "\nmethod " + std::string(name.substr(kInterface.size() + 1)) + "(";
     EXPECT_NE(interface_description().find(declaration), std::string_view::npos) << name;

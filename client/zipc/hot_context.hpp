@@ -12,6 +12,7 @@ namespace zipc {
 inline constexpr std::uint8_t kContextHasTripwire = 1;   ///< it may be read; a caller's buffer has none
 inline constexpr std::uint8_t kContextWatchesPeer = 2;   ///< no broker does it
 inline constexpr std::uint8_t kContextJoinedFences = 4;  ///< its process has joined the heavy fences (waiting.h)
+inline constexpr std::uint8_t kContextHasDescriptor = 8;  ///< its calls keep its role's descriptor as it should be
 
 /// How many pauses there are to be before the context's end looks at the other's index (Pace in waiting.h).
 [[nodiscard]] inline const std::uint8_t* pauses_of(const ZipcContext& context) noexcept { return &context.padding[1]; }

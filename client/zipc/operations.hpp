@@ -33,6 +33,11 @@ namespace otherwise {
 [[nodiscard, gnu::cold]] ZIPC_API Error pop(ZipcContext& receiver, Error met) noexcept;
 }  // namespace otherwise
 
+/// Whether a call that has found nothing may say so, and that is all: nobody is to wait, now or by a descriptor.
+[[nodiscard]] inline bool is_all_said(const ZipcContext& context, const Timeout& timeout) noexcept {
+  return !timeout && (context.padding[0] & kContextHasDescriptor) == 0;
+}
+
 /// Sends a copy.
 [[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
                                                     Timeout timeout = {}) noexcept {
@@ -53,13 +58,13 @@ namespace otherwise {
 /// Takes the oldest message out.
 [[nodiscard, gnu::always_inline]] inline Slot receive(ZipcContext& receiver, Timeout timeout = {}) noexcept {
   const Slot slot = hot_path_of(receiver).try_receive();
-  if (slot.error == Error::empty && !timeout) return slot;
+  if (slot.error == Error::empty && is_all_said(receiver, timeout)) return slot;
   return slot.error == Error::ok ? slot : otherwise::receive(receiver, timeout, slot.error, slot.index, slot.size);
 }
 
 [[nodiscard, gnu::always_inline]] inline Slot peek(ZipcContext& receiver, Timeout timeout = {}) noexcept {
   const Slot slot = hot_path_of(receiver).try_peek();
-  if (slot.error == Error::empty && !timeout) return slot;
+  if (slot.error == Error::empty && is_all_said(receiver, timeout)) return slot;
   return slot.error == Error::ok ? slot : otherwise::peek(receiver, timeout);
 }
 

@@ -141,6 +141,13 @@ class Endpoint {
   }
   [[nodiscard]] Waiting waiting() const noexcept { return static_cast<Waiting>(zipc_get_waiting(&context_)); }
 
+  /// A descriptor that polls readable while there may be something to do, for event loops: see zipc_fd. It stays the library's.
+  [[nodiscard]] Result<int> native_handle() {
+    const int descriptor = zipc_fd(&context_);
+    if (descriptor >= 0) return descriptor;
+    return Failure{static_cast<Error>(zipc_last_error()->code), zipc_last_error()->message};
+  }
+
   /// The channel's memory, `shared_memory_size()` bytes; null after a move. Writing to it breaks the channel.
   [[nodiscard]] std::byte* shared_memory_pointer() const noexcept { return reinterpret_cast<std::byte*>(context_.queue); }
   [[nodiscard]] std::size_t shared_memory_size() const noexcept { return zipc::shared_memory_size(params()); }

@@ -135,7 +135,9 @@ class HotPath {
   /// message. Error::ok, empty or kUndone.
   [[nodiscard]] Error look_for_one(std::uint32_t head) const noexcept {
     if (pauses_ != nullptr && *pauses_ != 0) return kUndone;
-    const std::uint32_t tail = header_->tail.load(kOrderObserve);                  // [message-ready]
+    const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
+    // We wait by a doorbell: that has to be taken back first. Our own word, on the line that has just been fetched.
+    if (header_->waiters.load(std::memory_order_relaxed) != 0) return kUndone;
     const std::uint32_t notice = header_->notice_to_receiver.load(kOrderObserve);  // [noticed] [moving]
     if (tail == head) return notice == 0 ? Error::empty : kUndone;
     const bool is_one = tail == after(head) && header_->deepest.load(std::memory_order_relaxed) != 0;  // our own counter

@@ -33,6 +33,7 @@ enum Feature : std::uint32_t {
   kFeatureAnnouncesSleep = 1u << 0,  ///< a zipc peer: raises its waiting word before it sleeps, never resets the queue
   kFeatureOnTheWay = 1u << 1,  ///< alone: it is about to leave, or to come from the channel's earlier memory
   kFeatureFencesForBoth = 1u << 2,  ///< its process has joined the heavy fences (waiting.h), and makes one before it sleeps
+  kFeatureRings = 1u << 3,  ///< it has a broker, and rings the doorbell of a peer that waits by one
 };
 
 /// Who made the segment, and so who may remove it.
@@ -63,7 +64,7 @@ inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
-  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender sleeps on head, since waiting_stamp(). By the sender
+  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By the sender
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach; broker
@@ -80,7 +81,7 @@ struct SegmentHeader {
 
   // The sender's line.
   std::atomic<std::uint32_t> tail;               ///< next slot to write, 0 .. queue_size-1; the receiver's futex word
-  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver sleeps on tail. By the receiver
+  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver waits. By the receiver
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
