@@ -93,6 +93,9 @@ void throughput(int side, const Case& c, Sender* sender, Receiver* receiver) {
       if (side == 0) sender->template send<wait>(i);
       else receiver->template receive<wait>(i);
     }
+    if constexpr (requires { sender->flush(); }) {  // which collects what it sends
+      if (side == 0) sender->flush();
+    }
     return now_ns() - start;
   });
 }

@@ -23,7 +23,8 @@
  * more: with --thorough only. ROLE_IS_LOST: the receiver's role is taken away with the first move, and a successor goes on.
  * sender-looks-once: the sender has looked at its notice before it is set, and at head after the broker has; the receiver has
  * made room meanwhile. To the broker the queue then holds one message more than it can, which looks as if it were empty. So
- * the sender looks at its notice once more when it has looked at head, as the receiver does with tail.
+ * the sender looks at its notice once more when it has looked at head, as the receiver does with tail. The hot path looks at it
+ * neither before nor, while it knows of room or of a message, at the other's index: only after the act.
  */
 #define FENCE 0
 #define MEMBARRIER 1
@@ -73,26 +74,31 @@ inline await_move(role) {
 }
 
 proctype sender() {
-  byte g = 0, tail = 0, number = 1, next, head;
+  byte g = 0, tail = 0, number = 1, next, head = 0;  /* head: cached_head */
   bit has_moved;
   do
   :: number > MESSAGES -> break
   :: else ->
-     if                                             /* Ring::free_slot() */
-     :: told(g, S) != 0 ->
-        await_move(S);
-        goto follow
-     :: else
-     fi;
-     atomic { next = after(g, tail); head = word[HEAD + g] };
-#ifndef SENDER_LOOKS_ONCE
+     next = after(g, tail);
      if
-     :: told(g, S) != 0 ->
-        await_move(S);
-        goto follow
-     :: else
-     fi;
+     :: head != next                                /* HotPath::known_free_slot(), which looks at nothing */
+     :: head == next || told(g, S) != 0 ->          /* Ring::free_slot() */
+        if
+        :: told(g, S) != 0 ->
+           await_move(S);
+           goto follow
+        :: else
+        fi;
+        head = word[HEAD + g];
+#ifndef SENDER_LOOKS_ONCE
+        if
+        :: told(g, S) != 0 ->
+           await_move(S);
+           goto follow
+        :: else
+        fi
 #endif
+     fi;
      if
      :: head == next ->                             /* wait_for_space */
         (word[HEAD + g] != next || told(g, S) != 0)
@@ -124,11 +130,11 @@ follow:
      if
      :: has_moved ->
         fence(S);                                   /* system calls */
-        atomic { g = present; tail = word[TAIL + g] }
+        atomic { g = present; tail = word[TAIL + g]; head = after(g, tail) }  /* forget_cached() */
      :: else
      fi;
 go_on:
-     atomic { next = 0; head = 0; has_moved = 0 }
+     atomic { next = 0; has_moved = 0 }
   od
 }
 
@@ -138,15 +144,15 @@ proctype receiver() {
   do
   :: expected > MESSAGES -> break
   :: else ->
-     if                                             /* Ring::peek() */
-     :: told(g, R) != 0 ->
+     if
+     :: told(g, R) != 0 ->                          /* Ring::peek() */
         await_move(R);
         if
         :: has_moved && LOSES_ROLE(g) -> goto succession
         :: else
         fi;
         goto follow
-     :: else
+     :: true                                        /* HotPath::try_peek(), which does not look before */
      fi;
      if
      :: cached == head ->

@@ -898,7 +898,7 @@ class Points(unittest.TestCase):
         for layer in ("common", "client", "daemon"):
             for folder, _, files in os.walk(os.path.join(SOURCES, layer)):
                 for file in files:
-                    if file.endswith((".h", ".cpp")) and file != "test_point.h":
+                    if file.endswith((".h", ".hpp", ".cpp")) and file != "test_point.h":
                         with open(os.path.join(folder, file), encoding="utf-8") as text:
                             found += re.findall(r'ZIPC_TEST_POINT\("([^"]+)"\)', text.read())
         self.assertEqual(sorted(found), sorted(set(found)), "a name stands in the sources once")

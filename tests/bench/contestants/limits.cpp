@@ -129,6 +129,77 @@ struct CopyAndStore {
   };
 };
 
+/// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
+/// another library, no channel that could move. What the format itself costs.
+struct BareRing {
+  static constexpr const char* kName = "limit: bare ring";
+  static constexpr bool kBlocks = false;
+  static bool handles(const Case& c) {
+    return c.wait == Wait::spin && (c.workload == Workload::throughput || c.workload == Workload::round_trip);
+  }
+  static std::string absent(const Case&) { return {}; }
+  struct alignas(64) Side {
+    std::atomic<std::uint32_t> index;
+    std::uint32_t peers_index;
+    std::uint64_t messages, bytes;
+  };
+  template <std::size_t Size>
+  struct Channel {
+    Channel(const Case& c, int) : slots(c.queue), bytes(2 * sizeof(Side) + slots * (sizeof(std::uint64_t) + Size)) {
+      memory = static_cast<std::byte*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+      if (memory == MAP_FAILED) give_up("mmap");
+    }
+    ~Channel() { munmap(memory, bytes); }
+    Channel(const Channel&) = delete;
+    std::size_t slots, bytes;
+    std::byte* memory;
+  };
+  template <std::size_t Size>
+  struct End {
+    explicit End(Channel<Size>& channel)
+        : slots(channel.slots), receiver(*reinterpret_cast<Side*>(channel.memory)), sender((&receiver)[1]),
+          lengths(reinterpret_cast<std::uint64_t*>(&sender + 1)), data(reinterpret_cast<std::byte*>(lengths + slots)) {}
+    [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
+    std::size_t slots;
+    Side& receiver;
+    Side& sender;
+    std::uint64_t* lengths;
+    std::byte* data;
+  };
+  template <std::size_t Size>
+  struct Sender : End<Size> {
+    using End<Size>::End;
+    template <Wait>
+    void send(std::uint64_t number) {
+      auto& own = this->sender;
+      const std::uint32_t tail = own.index.load(std::memory_order_relaxed), next = this->after(tail);
+      spin_until([&] {
+        return own.peers_index != next || (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != next;
+      });
+      fill<Size>(this->data + tail * Size, number);
+      this->lengths[tail] = Size;
+      ++own.messages;
+      own.bytes += Size;
+      own.index.store(next, std::memory_order_release);
+    }
+  };
+  template <std::size_t Size>
+  struct Receiver : End<Size> {
+    using End<Size>::End;
+    template <Wait>
+    void receive(std::uint64_t number) {
+      auto& own = this->receiver;
+      const std::uint32_t head = own.index.load(std::memory_order_relaxed);
+      spin_until([&] {
+        return own.peers_index != head || (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head;
+      });
+      if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
+      ++own.messages;
+      own.index.store(this->after(head), std::memory_order_release);
+    }
+  };
+};
+
 /// A wake-up of nobody: what a system call costs a sender that has to make one.
 struct WakeNobody {
   static constexpr const char* kName = "limit: futex wake, nobody asleep";
@@ -255,6 +326,7 @@ void add_limits(Contestants& all) {
   add<RawLine>(all);
   add<RawFutex>(all);
   add<CopyAndStore>(all);
+  add<BareRing>(all);
   add<WakeNobody>(all);
   add<TimerAlone>(all);
   all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::read, "limit: cross-core read"));

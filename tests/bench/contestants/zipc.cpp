@@ -1,10 +1,12 @@
-// zipc through libzipc.so: both APIs, copied in and in place, with and without a broker.
+// zipc: the C API through libzipc.so, the C++ API inlined; copied in, in place and in batches, with and without a broker.
 #include <zipc/zipc.hpp>
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 #include "service.h"
 #include "workloads.h"
@@ -158,12 +160,73 @@ struct Zipc {
   };
 };
 
+/// Up to kBatch messages are written in place and published at once, and read in place and taken out at once.
+struct ZipcBatches {
+  static constexpr const char* kName = "zipc C++, batches";
+  static constexpr bool kBlocks = false;
+  static constexpr std::size_t kBatch = 64;
+  static bool handles(const Case& c) {
+    return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
+  }
+  static std::string absent(const Case&) { return {}; }
+
+  template <std::size_t Size>
+  using Channel = Zipc<CppInPlace, false>::Channel<Size>;
+
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : end(zipc::Sender::create(channel.name, channel.params)) {
+      if (!end) give_up("zipc", end.failure().message.c_str());
+      std::fill(std::begin(sizes), std::end(sizes), Size);
+    }
+    template <Wait>
+    void send(std::uint64_t number) {
+      while (written == batch.size()) {
+        flush();
+        batch = end->loan_batch(kBatch);
+      }
+      fill<Size>(batch[written++].data(), number);
+    }
+    void flush() {
+      if (written != 0 && end->publish_batch({sizes, written}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
+      written = 0;
+      batch = Error::full;
+    }
+    Result<zipc::Sender> end;
+    Batch batch = Error::full;
+    std::size_t written = 0;
+    std::uint32_t sizes[kBatch];
+  };
+
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>& channel) : end(zipc::Receiver::create(channel.name, channel.params)) {
+      if (!end) give_up("zipc", end.failure().message.c_str());
+    }
+    template <Wait>
+    void receive(std::uint64_t number) {
+      while (read == batch.size()) {
+        if (read != 0 && end->pop_batch(read) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
+        read = 0;
+        batch = end->peek_batch(sizes);
+      }
+      if (sizes[read] != Size || !check<Size>(batch[read].data(), number)) give_up("wrong message");
+      ++read;
+    }
+    Result<zipc::Receiver> end;
+    Batch batch = Error::empty;
+    std::size_t read = 0;
+    std::uint32_t sizes[kBatch];
+  };
+};
+
 }  // namespace
 
 void add_zipc(Contestants& all) {
   add<Zipc<CApiCopied, false>>(all);
   add<Zipc<CApiInPlace, false>>(all);
   add<Zipc<CppInPlace, false>>(all);
+  add<ZipcBatches>(all);
   add<Zipc<CApiCopied, true>>(all);
   add<Zipc<CppInPlace, true>>(all);
 }
