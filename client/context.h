@@ -17,19 +17,13 @@ static_assert(offsetof(ZipcParams, message_size) == 0 && offsetof(ZipcParams, qu
 static_assert(offsetof(ZipcContext, queue) == 64 && offsetof(ZipcContext, buffers) == 72);
 static_assert(offsetof(ZipcContext, init_flag) == 80);
 
-/// The Pace of a context: its guesses, where pauses_of() finds the first.
-static_assert(sizeof(Pace) == 3 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
-[[nodiscard]] inline Pace& pace_of(ZipcContext& context) noexcept {
-  return *reinterpret_cast<Pace*>(&context.padding[1]);
-}
-
-/// How a context waits, at padding[4].
-static_assert(sizeof ZipcContext::padding > 4 && sizeof(Waiting) == 1);
+/// How a context waits, at padding[5].
+static_assert(sizeof ZipcContext::padding > 5 && sizeof(Waiting) == 1);
 [[nodiscard]] inline Waiting waiting_of(const ZipcContext& context) noexcept {
-  return static_cast<Waiting>(context.padding[4]);
+  return static_cast<Waiting>(context.padding[5]);
 }
 inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
-  context.padding[4] = static_cast<std::uint8_t>(waiting);
+  context.padding[5] = static_cast<std::uint8_t>(waiting);
 }
 
 /// A context over mapped memory. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.

@@ -97,9 +97,7 @@ class Ring : public HotPath {
              tripwire, nullptr) {}
   Ring(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
        Pace* pace) noexcept
-      : HotPath(header, buffers, params, tripwire, pace != nullptr ? pace->where_pauses_stand() : nullptr,
-                has_joined_heavy_fences()),
-        pace_(pace) {}
+      : HotPath(header, buffers, params, tripwire, pace, has_joined_heavy_fences()) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -652,8 +650,6 @@ class Ring : public HotPath {
   [[nodiscard]] std::atomic<std::uint32_t>& waiting_word(Role role) const noexcept {
     return role == Role::sender ? header_->sender_waiting : header_->waiters;
   }
-
-  Pace* pace_;
 };
 
 }  // namespace zipc

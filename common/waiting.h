@@ -53,6 +53,7 @@
 #include <cstdint>
 
 #include <zipc/order.hpp>
+#include <zipc/pace.hpp>
 
 namespace zipc {
 
@@ -139,64 +140,6 @@ inline void spin_pause() noexcept {
   asm volatile("isb" ::: "memory");
 #endif
 }
-
-/// How often one end of a channel looks at the other's index, and how long it spins before it sleeps, learnt from its
-/// recent looks. It is a guess: any value is correct. Zeros are a beginning.
-///
-/// Every look takes the peer's cache line away, just when it may be about to be written. In a dialogue it has to be so:
-/// what is looked for comes one at a time, and a pause is lost time. In a stream a pause before the look lets the peer
-/// do a whole batch meanwhile.
-class Pace {
- public:
-  /// Before a look: how many spin_pause()s to let pass.
-  [[nodiscard]] int pauses() const noexcept { return pauses_; }
-  /// Where they stand, for who has no need of anything else.
-  [[nodiscard]] const std::uint8_t* where_pauses_stand() const noexcept { return &pauses_; }
-  /// A receiver has looked, and found so many messages in a queue of `slots`.
-  void found_messages(std::uint32_t count, std::uint32_t slots) noexcept {
-    if (count > 1) return found(count, std::min(32u, slots / 4), std::min(31u, slots / 16));
-    pauses_ >>= 1;  // a dialogue, or the stream has ended
-  }
-  /// A sender that had filled the queue has looked, and found so many free slots. It is the receiver that is slow, so
-  /// it can be left alone for longer.
-  void found_space(std::uint32_t count, std::uint32_t slots) noexcept {
-    found(count, slots / 4, std::min(63u, slots / 16));
-  }
-
-  /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
-  [[nodiscard]] static int spin_limit() noexcept;
-  /// How many spin_pause()s to spend before sleeping.
-  [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
-  /// Spinning has found what it waited for.
-  void spun() noexcept { in_vain_ = 0; }
-  /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not. If it has spun
-  /// in vain again and again, and slept briefly then, the peer had to wait for this processor: for a while it does not spin.
-  void slept(std::chrono::nanoseconds duration) noexcept {
-    if (duration > kSpinTime) {
-      shrunk_ = static_cast<std::uint8_t>(std::min(shrunk_ + 1, kMostShrunk));
-      return;
-    }
-    in_vain_ = static_cast<std::uint8_t>((in_vain_ + 1) % kTryAgain);
-    shrunk_ = static_cast<std::uint8_t>(in_vain_ > kVainAtFirst ? kMostShrunk : 0);
-  }
-
- private:
-  static constexpr std::chrono::microseconds kSpinTime{25};  // about what a sleep and a wake-up cost
-  static constexpr int kMostShrunk = 4;
-  static constexpr int kVainAtFirst = 2;  // so often spinning in vain is no reason yet
-  static constexpr int kTryAgain = 64;    // after so many short sleeps it spins again, to see whether it helps now
-
-  /// A batch of `count`, where `good` would be enough. If it is less, waits for longer next time, at most `most` (of 10
-  /// to 50 ns).
-  void found(std::uint32_t count, std::uint32_t good, std::uint32_t most) noexcept {
-    if (count < good) pauses_ = static_cast<std::uint8_t>(std::min(pauses_ * 2u + 1u, most));
-    if (count > 4 * good) pauses_ >>= 1;
-  }
-
-  std::uint8_t pauses_ = 0;
-  std::uint8_t shrunk_ = 0;   // how often spins() is halved
-  std::uint8_t in_vain_ = 0;  // short sleeps since spinning last found something, modulo kTryAgain
-};
 
 inline void spin_pauses(int count) noexcept {
   for (; count > 0; --count) spin_pause();

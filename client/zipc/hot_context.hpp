@@ -14,8 +14,11 @@ inline constexpr std::uint8_t kContextWatchesPeer = 2;   ///< no broker does it
 inline constexpr std::uint8_t kContextJoinedFences = 4;  ///< its process has joined the heavy fences (waiting.h)
 inline constexpr std::uint8_t kContextHasDescriptor = 8;  ///< its calls keep its role's descriptor as it should be
 
-/// How many pauses there are to be before the context's end looks at the other's index (Pace in waiting.h).
-[[nodiscard]] inline const std::uint8_t* pauses_of(const ZipcContext& context) noexcept { return &context.padding[1]; }
+/// The Pace of a context: its guesses, at padding[1].
+static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
+[[nodiscard]] inline Pace& pace_of(ZipcContext& context) noexcept {
+  return *reinterpret_cast<Pace*>(&context.padding[1]);
+}
 
 /// Whether the context is alive and has this role.
 [[nodiscard]] inline bool is_open(const ZipcContext* context, Role role) noexcept {
@@ -34,12 +37,12 @@ inline constexpr std::uint8_t kContextHasDescriptor = 8;  ///< its calls keep it
 }
 
 /// The hot path of a context that is_open().
-[[nodiscard]] inline HotPath hot_path_of(const ZipcContext& context) noexcept {
+[[nodiscard, gnu::always_inline]] inline HotPath hot_path_of(ZipcContext& context) noexcept {
   return {reinterpret_cast<SegmentHeader*>(context.queue),
           static_cast<std::byte*>(context.buffers),
           params_of(context),
           tripwire_of(context),
-          pauses_of(context),
+          &pace_of(context),
           (context.padding[0] & kContextJoinedFences) != 0};
 }
 

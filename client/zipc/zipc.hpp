@@ -62,6 +62,7 @@ class [[nodiscard]] MessageOrError {
   MessageOrError(const Message& message) noexcept : message_(message) {}  // NOLINT: implicit on purpose
   MessageOrError(Error error) noexcept : error_(error) {}                 // NOLINT: implicit on purpose
   explicit MessageOrError(const Slot& slot) noexcept : message_{slot.index, {slot.data, slot.size}}, error_(slot.error) {}
+  MessageOrError(std::uint32_t index, std::byte* data, std::size_t size) noexcept : message_{index, {data, size}} {}
 
   explicit operator bool() const noexcept { return error_ == Error::ok; }
   [[nodiscard]] bool has_value() const noexcept { return error_ == Error::ok; }
@@ -201,7 +202,12 @@ class Sender : public Endpoint {
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
   /// then loaning again, or sending, uses the same slot.
-  [[nodiscard]] Loaned loan() noexcept { return is_open() ? Loaned(operations::loan(context_)) : Error::closed; }
+  [[nodiscard, gnu::always_inline]] Loaned loan() noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_loan();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    return Loaned(operations::otherwise::loan(context_, {}));
+  }
   /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
   [[nodiscard]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return is_open() ? Loaned(operations::loan(context_, timeout)) : Error::closed;
@@ -235,7 +241,13 @@ class Receiver : public Endpoint {
 
   /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, peer_gone, fenced, closed,
   /// corrupt. Wait-free.
-  [[nodiscard]] Received receive() noexcept { return is_open() ? Received(operations::receive(context_)) : Error::closed; }
+  [[nodiscard, gnu::always_inline]] Received receive() noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_receive();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    if (slot.error == Error::empty && operations::is_all_said(context_, {})) return Error::empty;
+    return Received(operations::otherwise::receive(context_, {}, slot.error, slot.index, slot.size));
+  }
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
   [[nodiscard]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
@@ -243,7 +255,13 @@ class Receiver : public Endpoint {
   }
 
   /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
-  [[nodiscard]] Received peek() noexcept { return is_open() ? Received(operations::peek(context_)) : Error::closed; }
+  [[nodiscard, gnu::always_inline]] Received peek() noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_peek();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    if (slot.error == Error::empty && operations::is_all_said(context_, {})) return Error::empty;
+    return Received(operations::otherwise::peek(context_, {}));
+  }
   /// The same, but waits for a message: Error::timeout, closed, corrupt.
   [[nodiscard]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return is_open() ? Received(operations::peek(context_, timeout)) : Error::closed;

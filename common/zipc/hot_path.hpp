@@ -3,6 +3,10 @@
 /// Each function either does all there is to do, or says that there is more to it; Ring (ring.h, in the library) does the
 /// rest. It knows the same segment, and the sync pairs and invariants are the ones named there.
 ///
+/// *Results stay in registers.* All of it is inlined, and what it returns is taken apart at once: a struct that is stored piece by
+/// piece and then copied as a whole makes the processor wait until all earlier stores are done, those into slots which the
+/// peer has in its cache included.
+///
 /// *What is not looked at.* Whether the channel has moved to other memory is looked at once a message, after its index is
 /// published, and when the peer's index is looked at. That is enough: a notice that came before can as well have come in
 /// between, and what was done here meanwhile is sorted out by whoever follows the channel.
@@ -10,6 +14,7 @@
 
 #include <zipc/layout.hpp>
 #include <zipc/order.hpp>
+#include <zipc/pace.hpp>
 
 #include <cstring>
 
@@ -35,24 +40,23 @@ struct Slot {
   std::uint32_t size = 0;  ///< of the message; of the slot where it is to be written
 };
 
-/// memcpy of up to kShort bytes, without a call, for which registers would have to be saved.
+/// memcpy of up to kShort bytes, without a call, for which registers would have to be saved. No wider than 8 bytes at a time: a
+/// message is often written just before, piece by piece, and a wider load would wait for the stores, as above.
 inline constexpr std::size_t kShort = 256;
 inline void copy_short(std::byte* to, const void* from, std::size_t size) noexcept {
   const auto* bytes = static_cast<const std::byte*>(from);
+  const auto copy = [&](auto unit, std::size_t offset) {
+    std::memcpy(&unit, bytes + offset, sizeof unit);
+    asm("" : "+r"(unit));  // not to be made a part of something wider
+    std::memcpy(to + offset, &unit, sizeof unit);
+  };
   const auto both_ends = [&](auto unit) {  // which overlap in the middle
-    std::memcpy(&unit, bytes, sizeof unit);
-    std::memcpy(to, &unit, sizeof unit);
-    std::memcpy(&unit, bytes + size - sizeof unit, sizeof unit);
-    std::memcpy(to + size - sizeof unit, &unit, sizeof unit);
+    copy(unit, 0);
+    copy(unit, size - sizeof unit);
   };
-  struct Sixteen {
-    std::uint64_t words[2];
-  };
-  if (size >= 16) {
-    for (; size > 32; size -= 16, to += 16, bytes += 16) std::memcpy(to, bytes, 16);
-    both_ends(Sixteen{});
-  } else if (size >= 8) {
-    both_ends(std::uint64_t{});
+  if (size >= 8) {
+    for (std::size_t offset = 0; offset + 8 < size; offset += 8) copy(std::uint64_t{}, offset);
+    copy(std::uint64_t{}, size - 8);
   } else if (size >= 4) {
     both_ends(std::uint32_t{});
   } else if (size >= 2) {
@@ -64,14 +68,14 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
 
 class HotPath {
  public:
-  /// `tripwire`: layout.hpp, or null if it cannot be used. `pause`: how many pauses there are to be before the peer's index is
-  /// looked at, or null: none. `joined`: whether this process has joined the heavy fences (waiting.h).
-  HotPath(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
-          const std::uint8_t* pauses, bool joined) noexcept
-      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pauses_(pauses), joined_(joined) {}
+  /// `tripwire`: layout.hpp, or null if it cannot be used. `pace`: of the end that uses it, or null: it
+  /// learns nothing. `joined`: whether this process has joined the heavy fences (waiting.h).
+  [[gnu::always_inline]] HotPath(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
+          Pace* pace, bool joined) noexcept
+      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pace_(pace), joined_(joined) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, kUnconcluded or kUndone.
-  [[nodiscard]] Error try_send(const void* message, std::size_t size) noexcept {
+  [[nodiscard, gnu::always_inline]] Error try_send(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = known_free_slot();
     if (tail == kNoSlot || size > kShort || size > params_.message_size) return kUndone;
     copy_short(slot_data(tail), message, size);
@@ -79,20 +83,20 @@ class HotPath {
   }
 
   /// The next free slot, to be written in place. Error::ok or kUndone.
-  [[nodiscard]] Slot try_loan() const noexcept {
+  [[nodiscard, gnu::always_inline]] Slot try_loan() const noexcept {
     const std::uint32_t tail = known_free_slot();
     if (tail == kNoSlot) return {.error = kUndone};
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
   /// Sends the first `size` bytes of it. Error::ok, kUnconcluded or kUndone.
-  [[nodiscard]] Error try_publish(std::size_t size) noexcept {
+  [[nodiscard, gnu::always_inline]] Error try_publish(std::size_t size) noexcept {
     const std::uint32_t tail = known_free_slot();
     return tail == kNoSlot || size > params_.message_size ? kUndone : publish_slot(tail, size);
   }
 
   /// The oldest message, in place. Error::ok, empty or kUndone.
-  [[nodiscard]] Slot try_peek() const noexcept {
+  [[nodiscard, gnu::always_inline]] Slot try_peek() const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     // A cached tail is used only while the sender is known to be zipc.
     if (head >= params_.queue_size || !is_zipc(header_->sender_features)) return {.error = kUndone};
@@ -106,14 +110,14 @@ class HotPath {
   }
 
   /// The same, and takes it out. Error::ok, empty, kUnconcluded or kUndone.
-  [[nodiscard]] Slot try_receive() noexcept {
+  [[nodiscard, gnu::always_inline]] Slot try_receive() noexcept {
     Slot slot = try_peek();
     if (slot.error == Error::ok) slot.error = free_slots(slot.index, 1);
     return slot;
   }
 
   /// Takes out what has been peeked at. Error::ok, kUnconcluded or kUndone.
-  [[nodiscard]] Error try_pop() noexcept {
+  [[nodiscard, gnu::always_inline]] Error try_pop() noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);         // our own index
     const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     const bool is_known = tail != head && head < params_.queue_size && is_zipc(header_->sender_features);
@@ -124,7 +128,7 @@ class HotPath {
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 
   /// The next free slot, if it can be known without a look at the receiver's index; otherwise kNoSlot.
-  [[nodiscard]] std::uint32_t known_free_slot() const noexcept {
+  [[nodiscard, gnu::always_inline]] std::uint32_t known_free_slot() const noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     const bool is_known =
         tail < params_.queue_size && header_->cached_head.load(std::memory_order_relaxed) != after(tail);  // our own copy
@@ -133,28 +137,33 @@ class HotPath {
 
   /// Looks at the sender's index, in a dialogue, where a pause before would be lost time and nothing is learnt from one
   /// message. Error::ok, empty or kUndone.
-  [[nodiscard]] Error look_for_one(std::uint32_t head) const noexcept {
-    if (pauses_ != nullptr && *pauses_ != 0) return kUndone;
+  [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head) const noexcept {
+    if (pace_ == nullptr || pace_->pauses() != 0) return kUndone;
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
     // We wait by a doorbell: that has to be taken back first. Our own word, on the line that has just been fetched.
     if (header_->waiters.load(std::memory_order_relaxed) != 0) return kUndone;
     const std::uint32_t notice = header_->notice_to_receiver.load(kOrderObserve);  // [noticed] [moving]
-    if (tail == head) return notice == 0 ? Error::empty : kUndone;
-    const bool is_one = tail == after(head) && header_->deepest.load(std::memory_order_relaxed) != 0;  // our own counter
+    if (tail == head) {
+      pace_->found_nothing();
+      return notice == 0 ? Error::empty : kUndone;
+    }
+    const bool is_one = tail == after(head) && pace_->expects_one() &&
+                        header_->deepest.load(std::memory_order_relaxed) != 0;  // our own counter
     if (!is_one || (notice & kNoticeElsewhere) != 0) return kUndone;
+    pace_->found_one();
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy
     return Error::ok;
   }
 
   /// Publishes a slot that is written. Error::ok or kUnconcluded.
-  [[nodiscard]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
+  [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
     ZIPC_TEST_POINT("publish.before-length");
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
     return publish_slots(index, 1, size, static_cast<std::uint32_t>(size));
   }
 
   /// Publishes slots in a row, which are written. `bytes`: all of them, `largest`: the longest.
-  [[nodiscard]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
+  [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
                                     std::uint32_t largest) noexcept {
     ZIPC_TEST_POINT("publish.after-length");
     bump(header_->sent, count);
@@ -171,7 +180,7 @@ class HotPath {
   }
 
   /// Gives slots in a row back. Error::ok or kUnconcluded.
-  [[nodiscard]] Error free_slots(std::uint32_t index, std::uint32_t count) noexcept {
+  [[nodiscard, gnu::always_inline]] Error free_slots(std::uint32_t index, std::uint32_t count) noexcept {
     ZIPC_TEST_POINT("free.before-received");
     bump(header_->received, count);
     ZIPC_TEST_POINT("free.before-head");
@@ -182,7 +191,7 @@ class HotPath {
 
   /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is
   /// nothing else to do. Otherwise, or if it will not: kUnconcluded.
-  [[nodiscard]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
+  [[nodiscard, gnu::always_inline]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
                                         const std::atomic<std::uint32_t>& waiting,
                                         const std::atomic<std::uint32_t>& notice) const noexcept {
     // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
@@ -196,33 +205,33 @@ class HotPath {
   }
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
-  [[nodiscard]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
+  [[nodiscard, gnu::always_inline]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 && !is_tripwire_cut();  // our line
   }
-  [[nodiscard]] bool is_tripwire_cut() const noexcept {
+  [[nodiscard, gnu::always_inline]] bool is_tripwire_cut() const noexcept {
     // Zeroed by the kernel; set again at attach.
     return tripwire_ != nullptr && tripwire_->load(std::memory_order_relaxed) == 0;
   }
 
-  static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+  [[gnu::always_inline]] static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // one writer: no exchange
   }
 
   /// `count` is less than queue_size.
-  [[nodiscard]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
     const std::uint32_t there = index + count;
     return there >= params_.queue_size ? there - params_.queue_size : there;
   }
-  [[nodiscard]] std::byte* slot_data(std::uint32_t index) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::byte* slot_data(std::uint32_t index) const noexcept {
     return buffers_ + std::size_t{index} * params_.message_size;
   }
-  [[nodiscard]] ItemLength* items() const noexcept { return reinterpret_cast<ItemLength*>(header_ + 1); }
+  [[nodiscard, gnu::always_inline]] ItemLength* items() const noexcept { return reinterpret_cast<ItemLength*>(header_ + 1); }
 
   SegmentHeader* header_;
   std::byte* buffers_;
   Params params_;
   const std::atomic<std::uint8_t>* tripwire_;
-  const std::uint8_t* pauses_;
+  Pace* pace_;
   bool joined_;
 };
 
