@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <random>
 #include <thread>
 #include <vector>
@@ -55,6 +56,87 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
   EXPECT_EQ(text_of(ring.receive()), "one");
   EXPECT_EQ(text_of(ring.receive()), "three");
   EXPECT_EQ(ring.receive().error, Error::empty);
+}
+
+/// The receiver's hot path over `queue`.
+HotPath hot_receiver(Queue& queue, Pace& pace) {
+  Ring ring = queue.ring();
+  auto* memory = reinterpret_cast<std::byte*>(&ring.header());
+  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), nullptr, &pace, false};
+}
+
+TEST(HotPath, FindsTheOneMessageOfADialogue) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("first", 5), Error::ok);
+  ASSERT_EQ(text_of(queue.ring().receive()), "first");  // it counts the depth, once
+  Pace pace;
+  HotPath receiver = hot_receiver(queue, pace);
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_EQ(receiver.try_peek().error, Error::empty);
+    ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
+    EXPECT_EQ(text_of(receiver.try_peek()), "one");
+    EXPECT_NE(receiver.try_pop(), kUndone);
+  }
+  EXPECT_EQ(queue.ring().stats().received, 21u);
+}
+
+TEST(HotPath, LeavesToTheRingWhatThereIsToLearnOrToDo) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("first", 5), Error::ok);
+  ASSERT_EQ(text_of(queue.ring().receive()), "first");
+  Pace pace;
+  HotPath receiver = hot_receiver(queue, pace);
+  ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
+  EXPECT_EQ(receiver.try_peek().error, kUndone) << "a stream: there was no look in vain before";
+  pace.found_nothing();
+  queue.header().notice_to_receiver.store(kNoticeMoving);
+  EXPECT_EQ(receiver.try_peek().error, kUndone) << "the channel moves";
+  queue.header().notice_to_receiver.store(0);
+  queue.header().waiters.store(1);
+  EXPECT_EQ(receiver.try_peek().error, kUndone) << "it waits by a doorbell";
+  queue.header().waiters.store(0);
+  EXPECT_EQ(receiver.try_peek().error, Error::ok);
+  EXPECT_NE(receiver.try_pop(), kUndone);
+  queue.header().notice_to_receiver.store(kNoticePeerGone);
+  EXPECT_EQ(receiver.try_peek().error, kUndone) << "its sender has gone, which is told once";
+  queue.header().notice_to_receiver.store(0);
+  queue.header().sender_features.store(0);
+  EXPECT_EQ(receiver.try_peek().error, kUndone) << "the sender is not known to be zipc";
+}
+
+TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  Pace pace;
+  HotPath end = hot_receiver(queue, pace);
+  queue.header().head.store(4);
+  EXPECT_EQ(end.try_peek().error, kUndone);
+  EXPECT_EQ(end.try_receive().error, kUndone);
+  EXPECT_EQ(end.try_pop(), kUndone);
+  queue.header().head.store(0);
+  queue.header().tail.store(4);
+  pace.found_nothing();
+  EXPECT_EQ(end.try_peek().error, kUndone);
+  EXPECT_EQ(end.try_loan().error, kUndone);
+  EXPECT_EQ(end.try_publish(1), kUndone);
+  EXPECT_EQ(end.try_send("x", 1), kUndone);
+  queue.header().tail.store(0);
+  ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
+  ASSERT_EQ(queue.ring().peek().error, Error::ok);
+  reinterpret_cast<ItemLength*>(&queue.header() + 1)->store(9);
+  EXPECT_EQ(end.try_peek().error, kUndone);
+  EXPECT_EQ(end.try_receive().error, kUndone);
+}
+
+TEST(HotPath, CopiesEveryShortLength) {
+  std::byte from[kShort], to[kShort + 2];
+  for (std::size_t i = 0; i < kShort; ++i) from[i] = static_cast<std::byte>(i * 7 + 1);
+  for (std::size_t size = 0; size <= kShort; ++size) {
+    std::fill(std::begin(to), std::end(to), std::byte{0});
+    copy_short(to + 1, from, size);
+    EXPECT_TRUE(std::equal(from, from + size, to + 1)) << size;
+    EXPECT_EQ(to[0], std::byte{0}) << size;
+    EXPECT_EQ(to[size + 1], std::byte{0}) << size;
+  }
 }
 
 TEST(Ring, HoldsOneMessageLessThanItHasSlots) {
