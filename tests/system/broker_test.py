@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import BrokerTest, Varlink, eventually, run, program, shm_path, unique_name
+from harness import BrokerTest, Varlink, as_another_user, eventually, run, program, shm_path, unique_name
 
 PROVISIONED = unique_name("provisioned")
 SMALL = unique_name("small")
@@ -696,7 +696,7 @@ class Limits(BrokerTest):
         self.assertIsNone(self.zipcd.poll())
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
+@as_another_user
 class OtherUsers(BrokerTest):
     def setUp(self):
         super().setUp()

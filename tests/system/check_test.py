@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from harness import BrokerTest, eventually, shm_path, unique_name
+from harness import BrokerTest, as_another_user, eventually, shm_path, unique_name
 
 LOCKS = 0x7A69706300000000  # where the locks of a segment are: the sender's, then the receiver's
 SIZES = {"queue_size": 8, "message_size": 64}
@@ -276,7 +276,7 @@ class NothingWrong(CheckTest):
         self.assertEqual(self.check(), [])
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
+@as_another_user
 class OtherUsers(CheckTest):
     config = "socket: {mode: 0666}\n"
 

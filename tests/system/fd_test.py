@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import BrokerTest, Process, eventually, program, unique_name
+from harness import BrokerTest, Process, as_another_user, eventually, program, unique_name
 
 SLOTS = 8
 FITS = SLOTS - 1
@@ -485,7 +485,7 @@ class GetDoorbell(BrokerTest):
         self.assertIn("LimitNOFILE", reply["limit"])
         self.assertEqual(client.broker("Check")[1]["findings"], [])
 
-    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
+    @as_another_user
     def test_refuses_other_users(self):
         script = ("import sys; sys.path.insert(0, sys.argv[1]); from harness import Varlink; "
                   "print(Varlink(sys.argv[2]).broker('GetDoorbell', name=sys.argv[3], role='sender')[0])")

@@ -26,6 +26,31 @@ def program(variable):
     return path
 
 
+def _lets_everybody_in(path):
+    """Whether everybody may pass through a folder, and so through all above it."""
+    folders = [path]
+    while folders[-1] != "/":
+        folders.append(os.path.dirname(folders[-1]))
+    return all(os.stat(folder).st_mode & 0o001 for folder in folders)
+
+
+def why_not_another_user():
+    """Why a test cannot act as another user; None: it can."""
+    if os.geteuid() != 0:
+        return "needs root, to be another user"
+    for file in (__file__, os.environ.get("ZIPC_PEER", __file__)):
+        path = os.path.dirname(os.path.realpath(file))
+        if not _lets_everybody_in(path):
+            return f"other users may not enter {path}: a folder above it is closed to them"
+    return None
+
+
+def as_another_user(test):
+    """A test, or a class of tests, that runs programs of the build as another user."""
+    why_not = why_not_another_user()
+    return unittest.skip(why_not)(test) if why_not else test
+
+
 _numbers = iter(range(1 << 30))
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import Process, Varlink, eventually
+from harness import Process, Varlink, eventually, why_not_another_user
 
 BUILD = sys.argv.pop(1)
 SOCKET = "/run/zipcd.sock"
@@ -66,6 +66,8 @@ class Systemd(unittest.TestCase):
             file.write(f"channels:\n  - {{name: {CHANNEL}, queue_size: 8, message_size: 64, mode: 0666}}\n{more}")
 
     def client(self, *arguments, **options):
+        if why_not := why_not_another_user():
+            self.skipTest(why_not)
         env = {"ZIPC_BROKER": "require", "XDG_RUNTIME_DIR": ""}
         process = Process([self.peer, *map(str, arguments)], env, user=NOBODY, group=NOBODY, extra_groups=[], **options)
         self.addCleanup(process.end)

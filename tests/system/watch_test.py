@@ -8,7 +8,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import BrokerTest, Varlink, eventually, unique_name
+from harness import BrokerTest, Varlink, as_another_user, eventually, unique_name
 
 WATCH = "io.zipc.Broker.Watch"
 
@@ -287,7 +287,7 @@ class Watching(WatchTest):
         eventually(self.zipcd_is_quiet, "half a second without a wake-up")
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user")
+@as_another_user
 class OtherUsers(WatchTest):
     config = "socket: {mode: 0666}\n"
 
