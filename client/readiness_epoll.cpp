@@ -39,10 +39,6 @@ Failure system_failure(const char* what) {
   return {Error::system, std::string(what) + ": " + std::strerror(errno)};
 }
 
-void add_count(const Doorbell& doorbell, std::uint64_t count) noexcept {
-  static_cast<void>(!write(doorbell.fd.get(), &count, sizeof count));  // it fails only if it is ringing already
-}
-
 Result<Doorbell> doorbell_in(const Result<protocol::json::object>& answer, std::vector<UniqueFd> fds) {
   if (!answer) return answer.failure();
   const auto reply = protocol::decode_doorbell_reply(*answer);
@@ -231,12 +227,12 @@ void Readiness::disarm(Ring ring) noexcept {
 }
 
 void Readiness::make_readable() noexcept {
-  if (own_ && own_->process == getpid()) add_count(own_->doorbell, kDoorbellRung);
+  if (own_ && own_->process == getpid()) own_->doorbell.add(kDoorbellRung);
 }
 
 void Readiness::ring_peer(std::uint32_t serial) noexcept {
   if (peer_.serial != serial || (!peer_.fd && Clock::now() >= ask_again_)) return ask_for_peers(serial);
-  if (peer_.fd) return add_count(peer_, kDoorbellRung);  // [doorbell]
+  if (peer_.fd) return peer_.add(kDoorbellRung);  // [doorbell]
   try {  // without waiting for an answer: the broker is slow, or we have no descriptor left
     const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
     auto connection = Connection::open({broker_}, milliseconds(0), milliseconds(1));

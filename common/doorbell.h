@@ -5,11 +5,12 @@
 #include <cstdint>
 
 #include "common/unique_fd.h"
+#include "common/waiting.h"
 
 namespace zipc {
 
-/// In a waiting word: the side waits by its doorbell, whose number the other bits are.
-inline constexpr std::uint32_t kByDoorbell = 1u << 31;
+/// What of a waiting word is left beside kByDoorbell.
+inline constexpr std::uint32_t kDoorbellSerialMax = kByDoorbell - 1;
 
 /// What is added to a doorbell's count to ring it; and when it is of no more use: who waits by it is to ask for another.
 inline constexpr std::uint64_t kDoorbellRung = 1;
@@ -17,7 +18,10 @@ inline constexpr std::uint64_t kDoorbellVoid = std::uint64_t{1} << 32;
 
 struct Doorbell {
   UniqueFd fd;               ///< an eventfd that does not block
-  std::uint32_t serial = 0;  ///< 1 .. 2^31-1; another one for each that there has ever been, as good as surely
+  std::uint32_t serial = 0;  ///< 1 .. kDoorbellSerialMax; another one for each that there has ever been, as good as surely
+
+  /// Adds to the count; who polls it sees that. Cost: a system call.
+  void add(std::uint64_t count) const noexcept;
 };
 
 /// Rings the doorbell of this number, by which the peer in the segment at `memory` waits: calls what set_bellringer() was

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "common/doorbell.h"
 #include "io.zipc.Broker.varlink.h"
 
 namespace zipc::protocol {

@@ -28,8 +28,6 @@ inline constexpr std::size_t kReplySizeMax = 64 * 1024 * 1024;
 inline constexpr std::size_t kDepthMax = 8;
 /// Most descriptors in one message.
 inline constexpr std::size_t kFdsMax = 2;
-/// A doorbell's number has 31 bits: the rest of a waiting word.
-inline constexpr std::uint32_t kDoorbellSerialMax = 0x7FFFFFFF;
 
 inline constexpr std::string_view kInterface = "io.zipc.Broker";
 inline constexpr std::string_view kService = "org.varlink.service";

@@ -121,15 +121,17 @@ class Naps {
 /// Wakes one process that sleeps on `word`. Cost: a system call; nothing where sleepers poll.
 [[gnu::cold]] void wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
-/// What a waiting word says: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
-/// Or, with kByDoorbell, something else: doorbell.h.
+/// In a waiting word: the side waits by its doorbell (doorbell.h), whose number the other bits are.
+inline constexpr std::uint32_t kByDoorbell = 1u << 31;
+
+/// What a waiting word says otherwise: when the sleep began, in milliseconds of the clock, as far as 31 bits go; not 0.
 [[nodiscard]] inline std::uint32_t waiting_stamp() noexcept {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
-  return (static_cast<std::uint32_t>(now.count()) & 0x7FFFFFFF) | 1;
+  return (static_cast<std::uint32_t>(now.count()) & ~kByDoorbell) | 1;
 }
 /// For how long the side with this waiting word has been asleep.
 [[nodiscard]] inline std::chrono::milliseconds asleep_since(std::uint32_t stamp) noexcept {
-  return std::chrono::milliseconds((waiting_stamp() - stamp) & 0x7FFFFFFF);
+  return std::chrono::milliseconds((waiting_stamp() - stamp) & ~kByDoorbell);
 }
 
 /// A hint to the processor that this is a spinning loop.

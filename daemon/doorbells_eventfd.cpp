@@ -17,12 +17,8 @@ std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role)
 /// By chance, for a broker that is started later must not give the number of an earlier one's doorbell to another.
 std::uint32_t make_serial() {
   static std::random_device source;
-  const std::uint32_t serial = source() & ~kByDoorbell;
+  const std::uint32_t serial = source() & kDoorbellSerialMax;
   return serial != 0 ? serial : 1;
-}
-
-void add(const Doorbell& doorbell, std::uint64_t count) noexcept {
-  static_cast<void>(!write(doorbell.fd.get(), &count, sizeof count));  // it fails only if it is ringing already
 }
 
 Failure no_descriptor(int number) {
@@ -58,7 +54,7 @@ Result<Doorbell> Doorbells::get(const std::string& channel, Role role) {
 void Doorbells::ring(const std::string& channel, Role role) noexcept {
   const auto known = doorbells_.find(channel);
   if (known == doorbells_.end()) return;
-  if (const auto& doorbell = known->second[index_of(role)]) add(*doorbell, kDoorbellRung);
+  if (const auto& doorbell = known->second[index_of(role)]) doorbell->add(kDoorbellRung);
 }
 
 void Doorbells::drop(const std::string& channel, Role role) noexcept {
@@ -66,7 +62,7 @@ void Doorbells::drop(const std::string& channel, Role role) noexcept {
   if (known == doorbells_.end()) return;
   auto& doorbell = known->second[index_of(role)];
   if (!doorbell) return;
-  add(*doorbell, kDoorbellVoid);
+  doorbell->add(kDoorbellVoid);
   doorbell.reset();
   --count_;
   if (!known->second[0] && !known->second[1]) doorbells_.erase(known);
