@@ -23,6 +23,8 @@ using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
 using zipc::Slot;
+using zipc::operations::Timeout;
+namespace otherwise = zipc::operations::otherwise;
 
 static_assert(static_cast<int>(ZIPC_ERROR_INVALID_CONFIG) == zipc::kErrorCount - 1 &&
               static_cast<int>(ZIPC_ERROR_FULL) == static_cast<int>(Error::full) &&
@@ -123,32 +125,61 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   return require_role(sender, Role::sender) && require_message(nullptr, 1);
 }
 [[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size,
-                                                 Error met) {
-  return succeeded(zipc::operations::otherwise::send(sender, message, size, {}, met), sender, size);
+                                                 Timeout timeout, Error met) {
+  return succeeded(otherwise::send(sender, message, size, timeout, met), sender, size);
 }
-[[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender) {
+[[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender, Timeout timeout) {
   if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::operations::otherwise::loan(*sender, {});
+  const Slot slot = otherwise::loan(*sender, timeout);
   return succeeded(slot.error, *sender) ? reinterpret_cast<std::uint8_t*>(slot.data) : nullptr;
 }
 [[gnu::cold, gnu::noinline]] bool publish_otherwise(ZipcContext& sender, std::size_t size, Error met) {
-  return succeeded(zipc::operations::otherwise::publish(sender, size, met), sender, size);
+  return succeeded(otherwise::publish(sender, size, met), sender, size);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t refuse_to_receive(const ZipcContext* receiver, std::uint8_t** message) {
   static_cast<void>(may_receive(receiver, message));
   return 0;
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message, Error met,
-                                                             std::uint32_t index, std::uint32_t size) {
+[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message,
+                                                             Timeout timeout, Error met, std::uint32_t index,
+                                                             std::uint32_t size) {
   *message = nullptr;
-  return deliver(zipc::operations::otherwise::receive(receiver, {}, met, index, size), receiver, message);
+  return deliver(otherwise::receive(receiver, timeout, met, index, size), receiver, message);
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message) {
+[[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message,
+                                                          Timeout timeout) {
   *message = nullptr;
-  return deliver(zipc::operations::otherwise::peek(receiver, {}), receiver, message);
+  return deliver(otherwise::peek(receiver, timeout), receiver, message);
 }
 [[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext& receiver, Error met) {
-  return succeeded(zipc::operations::otherwise::pop(receiver, met), receiver);
+  return succeeded(otherwise::pop(receiver, met), receiver);
+}
+
+// The calls of the message path. Without a timeout they do not wait.
+
+bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
+  if (!is_open(sender, Role::sender) || (message == nullptr && size != 0)) return refuse_to_send(sender);
+  const Error sent = hot_path_of(*sender).try_send(message, size);
+  return sent == Error::ok || send_otherwise(*sender, message, size, timeout, sent);
+}
+std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
+  if (!is_open(sender, Role::sender)) return loan_otherwise(sender, timeout);
+  const Slot slot = hot_path_of(*sender).try_loan();
+  return slot.error == Error::ok ? reinterpret_cast<std::uint8_t*>(slot.data) : loan_otherwise(sender, timeout);
+}
+std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
+  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  const Slot slot = hot_path_of(*receiver).try_receive();
+  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
+  *message = reinterpret_cast<std::uint8_t*>(slot.data);
+  return slot.size;
+}
+std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
+  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  const Slot slot = hot_path_of(*receiver).try_peek();
+  if (slot.error != Error::ok) return peek_otherwise(*receiver, message, timeout);
+  *message = reinterpret_cast<std::uint8_t*>(slot.data);
+  return slot.size;
 }
 
 std::size_t dump(const ZipcContext* context, char* text, std::size_t size, bool header_only) {
@@ -209,27 +240,17 @@ void zipc_unlink(const char* name) {
 }
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
-  if (!is_open(sender, Role::sender) || (message == nullptr && message_size != 0)) return refuse_to_send(sender);
-  const Error sent = hot_path_of(*sender).try_send(message, message_size);
-  return sent == Error::ok || send_otherwise(*sender, message, message_size, sent);
+  return send(sender, message, message_size, {});
 }
 
 bool zipc_send_blocking(ZipcContext* sender, const uint8_t* message, size_t message_size, uint16_t timeout_millis) {
-  if (!require_role(sender, Role::sender) || !require_message(message, message_size)) return false;
-  const Error sent = zipc::operations::send(*sender, message, message_size, to_timeout(timeout_millis));
-  return succeeded(sent, *sender, message_size);
+  return send(sender, message, message_size, to_timeout(timeout_millis));
 }
 
-uint8_t* zipc_loan(ZipcContext* sender) {
-  if (!is_open(sender, Role::sender)) return loan_otherwise(sender);
-  const Slot slot = hot_path_of(*sender).try_loan();
-  return slot.error == Error::ok ? reinterpret_cast<uint8_t*>(slot.data) : loan_otherwise(sender);
-}
+uint8_t* zipc_loan(ZipcContext* sender) { return loan(sender, {}); }
 
 uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
-  if (!require_role(sender, Role::sender)) return nullptr;
-  const Slot slot = zipc::operations::loan(*sender, to_timeout(timeout_millis));
-  return succeeded(slot.error, *sender) ? reinterpret_cast<uint8_t*>(slot.data) : nullptr;
+  return loan(sender, to_timeout(timeout_millis));
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
@@ -271,30 +292,16 @@ bool zipc_pop_batch(ZipcContext* receiver, uint32_t count) {
   return succeeded(zipc::operations::pop_run(*receiver, count), *receiver);
 }
 
-uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) {
-  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
-  const Slot slot = hot_path_of(*receiver).try_receive();
-  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, slot.error, slot.index, slot.size);
-  *message = reinterpret_cast<uint8_t*>(slot.data);
-  return slot.size;
-}
+uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) { return receive(receiver, message, {}); }
 
 uint32_t zipc_receive_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
-  if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::operations::receive(*receiver, to_timeout(timeout_millis)), *receiver, message);
+  return receive(receiver, message, to_timeout(timeout_millis));
 }
 
-uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) {
-  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
-  const Slot slot = hot_path_of(*receiver).try_peek();
-  if (slot.error != Error::ok) return peek_otherwise(*receiver, message);
-  *message = reinterpret_cast<uint8_t*>(slot.data);
-  return slot.size;
-}
+uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) { return peek(receiver, message, {}); }
 
 uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
-  if (!may_receive(receiver, message)) return 0;
-  return deliver(zipc::operations::peek(*receiver, to_timeout(timeout_millis)), *receiver, message);
+  return peek(receiver, message, to_timeout(timeout_millis));
 }
 
 bool zipc_pop(ZipcContext* receiver) {

@@ -8,8 +8,9 @@
 /// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; nullopt: not at all, and then
 /// Error::full or empty, after a pause of less than a microsecond where that lets a stream go faster.
 ///
-/// What nearly every call does stands here, to be inlined into the program; what it does otherwise (learning from a look at
-/// the peer's index, waiting, following the channel) in the library, out of the way.
+/// What nearly every call does is inlined into the program (hot_path.hpp); what it does otherwise (learning from a look at the
+/// peer's index, waiting, following the channel) is in the library, out of the way. What gives a slot is put together in
+/// zipc.hpp and c_api.cpp, so that it gets from the hot path to the caller without being a struct on the way.
 #pragma once
 
 #include <chrono>
@@ -23,12 +24,12 @@ using Timeout = std::optional<std::chrono::nanoseconds>;
 /// Where an operation goes on that the ring's try_ function has not done. `met`: what it has answered.
 namespace otherwise {
 [[nodiscard, gnu::cold]] ZIPC_API Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout,
-                                    Error met) noexcept;
+                                             Error met) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Slot loan(ZipcContext& sender, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept;
 /// The message of `size` bytes in slot `index` is out, if `met` says so. (A Slot would have to be put into memory.)
 [[nodiscard, gnu::cold]] ZIPC_API Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index,
-                                      std::uint32_t size) noexcept;
+                                               std::uint32_t size) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Slot peek(ZipcContext& receiver, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Error pop(ZipcContext& receiver, Error met) noexcept;
 }  // namespace otherwise
@@ -45,27 +46,9 @@ namespace otherwise {
   return sent == Error::ok ? sent : otherwise::send(sender, message, size, timeout, sent);
 }
 
-[[nodiscard, gnu::always_inline]] inline Slot loan(ZipcContext& sender, Timeout timeout = {}) noexcept {
-  const Slot slot = hot_path_of(sender).try_loan();
-  return slot.error == Error::ok ? slot : otherwise::loan(sender, timeout);
-}
-
 [[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
   const Error published = hot_path_of(sender).try_publish(size);
   return published == Error::ok ? published : otherwise::publish(sender, size, published);
-}
-
-/// Takes the oldest message out.
-[[nodiscard, gnu::always_inline]] inline Slot receive(ZipcContext& receiver, Timeout timeout = {}) noexcept {
-  const Slot slot = hot_path_of(receiver).try_receive();
-  if (slot.error == Error::empty && is_all_said(receiver, timeout)) return slot;
-  return slot.error == Error::ok ? slot : otherwise::receive(receiver, timeout, slot.error, slot.index, slot.size);
-}
-
-[[nodiscard, gnu::always_inline]] inline Slot peek(ZipcContext& receiver, Timeout timeout = {}) noexcept {
-  const Slot slot = hot_path_of(receiver).try_peek();
-  if (slot.error == Error::empty && is_all_said(receiver, timeout)) return slot;
-  return slot.error == Error::ok ? slot : otherwise::peek(receiver, timeout);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {

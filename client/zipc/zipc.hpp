@@ -202,15 +202,10 @@ class Sender : public Endpoint {
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
   /// then loaning again, or sending, uses the same slot.
-  [[nodiscard, gnu::always_inline]] Loaned loan() noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_loan();
-    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
-    return Loaned(operations::otherwise::loan(context_, {}));
-  }
+  [[nodiscard]] Loaned loan() noexcept { return loan_within({}); }
   /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
   [[nodiscard]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return is_open() ? Loaned(operations::loan(context_, timeout)) : Error::closed;
+    return loan_within(timeout);
   }
   /// Sends the first `size` bytes of the loaned slot. Errors as for send().
   [[nodiscard]] Error publish(std::size_t size) noexcept {
@@ -225,6 +220,14 @@ class Sender : public Endpoint {
 
  private:
   friend struct Access;
+
+  [[nodiscard, gnu::always_inline]] Loaned loan_within(const operations::Timeout& timeout) noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_loan();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    return Loaned(operations::otherwise::loan(context_, timeout));
+  }
+
   explicit Sender(const ZipcContext& context) noexcept : Endpoint(context) {}
 };
 
@@ -241,30 +244,18 @@ class Receiver : public Endpoint {
 
   /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, peer_gone, fenced, closed,
   /// corrupt. Wait-free.
-  [[nodiscard, gnu::always_inline]] Received receive() noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_receive();
-    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
-    if (slot.error == Error::empty && operations::is_all_said(context_, {})) return Error::empty;
-    return Received(operations::otherwise::receive(context_, {}, slot.error, slot.index, slot.size));
-  }
+  [[nodiscard]] Received receive() noexcept { return receive_within({}); }
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
   [[nodiscard]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return is_open() ? Received(operations::receive(context_, timeout)) : Error::closed;
+    return receive_within(timeout);
   }
 
   /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
-  [[nodiscard, gnu::always_inline]] Received peek() noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_peek();
-    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
-    if (slot.error == Error::empty && operations::is_all_said(context_, {})) return Error::empty;
-    return Received(operations::otherwise::peek(context_, {}));
-  }
+  [[nodiscard]] Received peek() noexcept { return peek_within({}); }
   /// The same, but waits for a message: Error::timeout, closed, corrupt.
   [[nodiscard]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return is_open() ? Received(operations::peek(context_, timeout)) : Error::closed;
+    return peek_within(timeout);
   }
 
   /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
@@ -278,6 +269,22 @@ class Receiver : public Endpoint {
 
  private:
   friend struct Access;
+
+  [[nodiscard, gnu::always_inline]] Received receive_within(const operations::Timeout& timeout) noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_receive();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
+    return Received(operations::otherwise::receive(context_, timeout, slot.error, slot.index, slot.size));
+  }
+  [[nodiscard, gnu::always_inline]] Received peek_within(const operations::Timeout& timeout) noexcept {
+    if (!is_open()) return Error::closed;
+    const Slot slot = hot_path_of(context_).try_peek();
+    if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
+    return Received(operations::otherwise::peek(context_, timeout));
+  }
+
   explicit Receiver(const ZipcContext& context) noexcept : Endpoint(context) {}
 };
 

@@ -164,7 +164,7 @@ class HotPath {
 
   /// Publishes slots in a row, which are written. `bytes`: all of them, `largest`: the longest.
   [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
-                                    std::uint32_t largest) noexcept {
+                                                          std::uint32_t largest) noexcept {
     ZIPC_TEST_POINT("publish.after-length");
     bump(header_->sent, count);
     ZIPC_TEST_POINT("publish.after-sent");
@@ -192,8 +192,8 @@ class HotPath {
   /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is
   /// nothing else to do. Otherwise, or if it will not: kUnconcluded.
   [[nodiscard, gnu::always_inline]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
-                                        const std::atomic<std::uint32_t>& waiting,
-                                        const std::atomic<std::uint32_t>& notice) const noexcept {
+                                                              const std::atomic<std::uint32_t>& waiting,
+                                                              const std::atomic<std::uint32_t>& notice) const noexcept {
     // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
     light_fence();
     ZIPC_TEST_POINT("wake.after-fence");
