@@ -65,6 +65,28 @@ HotPath hot_receiver(Queue& queue, Pace& pace) {
   return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), nullptr, &pace, false};
 }
 
+TEST(Pace, DoesNotSpinForAWhileWhereThatIsInVain) {
+  Pace pace;
+  const int all = pace.spins();
+  if (all == 0) GTEST_SKIP() << "a single processor, on which nobody spins";
+  const std::chrono::microseconds briefly(5);
+  pace.slept(briefly);
+  pace.slept(briefly);
+  EXPECT_EQ(pace.spins(), all) << "twice is no reason yet";
+  pace.slept(briefly);
+  EXPECT_LT(pace.spins(), all) << "the peer waits for this processor";
+  int waits = 0;
+  for (; pace.spins() < all; ++waits) {
+    ASSERT_LT(waits, 1000);
+    pace.slept(briefly);
+  }
+  pace.spun();
+  pace.slept(briefly);
+  EXPECT_EQ(pace.spins(), all) << "spinning has helped again";
+  for (int i = 0; i < 10; ++i) pace.slept(std::chrono::seconds(1));
+  EXPECT_LT(pace.spins(), all) << "traffic is rare";
+}
+
 TEST(HotPath, FindsTheOneMessageOfADialogue) {
   Queue queue({.queue_size = 8, .message_size = 8});
   ASSERT_EQ(queue.ring().send("first", 5), Error::ok);
