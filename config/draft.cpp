@@ -2,7 +2,6 @@
 
 #include <string>
 #include <unordered_map>
-
 #include <zipc/layout.hpp>
 
 namespace zipc {

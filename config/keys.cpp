@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
-
 #include <zipc/layout.hpp>
+
 #include "config/draft.h"
 #include "config/reader.h"
 #include "config/values.h"

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <utility>
-
 #include <zipc/layout.hpp>
+
 #include "common/name.h"
 #include "common/test_point.h"
 #include "daemon/log.h"

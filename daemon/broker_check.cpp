@@ -1,8 +1,8 @@
 // The registry compared with the shared memory and the locks, and what can be done about a difference.
 #include <algorithm>
 #include <utility>
-
 #include <zipc/layout.hpp>
+
 #include "daemon/broker.h"
 #include "daemon/log.h"
 

@@ -25,8 +25,8 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
-/// Descriptors that connections must leave, besides those for doorbells: a dozen are always open, a request needs up to four for its segment, and
-/// processes are known beyond their connections.
+/// Descriptors that connections must leave, besides those for doorbells: a dozen are always open, a request needs up to
+/// four for its segment, and processes are known beyond their connections.
 constexpr rlim_t kDescriptorsKept = 16 + Processes::kRememberedMax + Processes::kQuestionsMax;
 /// A connection's own: its socket, and its process.
 constexpr rlim_t kDescriptorsEach = 2;

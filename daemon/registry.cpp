@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-
 #include <zipc/layout.hpp>
 
 namespace zipc {

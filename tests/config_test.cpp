@@ -10,8 +10,8 @@
 #include <set>
 #include <sstream>
 #include <string>
-
 #include <zipc/layout.hpp>
+
 #include "config/document.h"
 
 namespace zipc {

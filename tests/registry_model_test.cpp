@@ -10,8 +10,8 @@
 #include <iostream>
 #include <random>
 #include <string>
-
 #include <zipc/layout.hpp>
+
 #include "daemon/registry.h"
 
 namespace zipc {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <string>
-
 #include <zipc/layout.hpp>
 
 namespace zipc {
