@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <regex>
+#include <string>
 
 #include "control.h"
 #include "plan.h"
@@ -116,8 +117,14 @@ void print_machine(const std::vector<int>& cores) {
               json_text(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), json_text(__VERSION__).c_str());
 }
 
+/// On a terminal, in place of the line before. Empty: no line.
+void show_progress(const std::string& line) {
+  static const bool is_terminal = isatty(STDERR_FILENO) != 0;
+  if (is_terminal) std::fprintf(stderr, "\r%s\033[K", line.c_str());
+}
+
 void print_control_plane(bool smoke, std::map<std::string, std::string>& absent) {
-  std::fprintf(stderr, "control plane");
+  show_progress("control plane");
   std::string why_not;
   const char* comma = "";
   std::printf("\"control\": [\n");
@@ -129,6 +136,7 @@ void print_control_plane(bool smoke, std::map<std::string, std::string>& absent)
     comma = ",\n";
   }
   std::printf("],\n");
+  show_progress("");
   if (!why_not.empty()) absent["\"workload\": \"control plane\", \"contestant\": \"zipcd\", \"size\": 0"] = why_not;
 }
 
@@ -144,8 +152,9 @@ void measure_all(const std::vector<Entrant>& entrants, const Options& options, c
     for (const auto& [contestant, c] : entrants) {
       ++done;
       const double elapsed_s = static_cast<double>(now_ns() - start) / 1e9;
-      std::fprintf(stderr, "\r%zu of %zu, %.0f s left: %s          \033[K", done, all,
-                   elapsed_s / static_cast<double>(done) * static_cast<double>(all - done), text_of(c).c_str());
+      const double left_s = elapsed_s / static_cast<double>(done) * static_cast<double>(all - done);
+      show_progress(std::to_string(done) + " of " + std::to_string(all) + ", " + std::to_string(std::lround(left_s)) + " s left: " +
+                    text_of(c));
       const std::string what = json_of(c);
       if (absent.contains(what)) continue;
       std::string why = contestant->absent(c);
@@ -161,7 +170,7 @@ void measure_all(const std::vector<Entrant>& entrants, const Options& options, c
       if (!why.empty()) absent[what] = why;
     }
   }
-  std::fprintf(stderr, "\r\033[K");
+  show_progress("");
   std::printf("],\n");
 }
 
@@ -172,7 +181,7 @@ void print_system_calls(const std::vector<Entrant>& entrants, std::map<std::stri
   for (const auto& [contestant, c] : entrants) {
     const bool wanted = c.workload == Workload::throughput && c.size == 64 && c.queue == 1024 && c.place == Place::processes;
     if (!wanted || absent.contains(json_of(c)) || c.contestant.starts_with("limit")) continue;
-    std::fprintf(stderr, "\rsystem calls: %s          \033[K", c.contestant.c_str());
+    show_progress("system calls: " + c.contestant);
     std::string why_not;
     const auto each = system_calls_per_message(text_of(c), why_not);
     if (!each) {
@@ -182,7 +191,7 @@ void print_system_calls(const std::vector<Entrant>& entrants, std::map<std::stri
     std::printf("%s {%s, \"per_message\": %.3g}", comma, json_of(c).c_str(), *each);
     comma = ",\n";
   }
-  std::fprintf(stderr, "\r\033[K");
+  show_progress("");
   std::printf("],\n");
 }
 
