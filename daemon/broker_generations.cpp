@@ -78,7 +78,7 @@ void Broker::note_move(const Move& move, TimePoint now) {
   const Channel& channel = *registry_.find(name);
   const Params before = channel.spec.params;
   liveness_.unwatch(name);
-  if (const auto left = segments_.look(move.file())) liveness_.watch(move.file(), left->fd.get());
+  if (const auto left = segments_.look(move.file())) liveness_.watch_holder(move.file(), left->fd.get());
   if (move.fenced()) {
     const auto& lease = channel.lease(*move.fenced());
     if (lease->behind) fence_behind(channel, *move.fenced());
@@ -122,7 +122,7 @@ bool Broker::is_held_still(const Channel& channel, Role role, const SegmentLook*
   if (!lease.behind) return look != nullptr ? is_held(*look, name, role) : !process_is_gone(lease.holder.pid);
   if (look != nullptr && is_held(*look, name, role)) {  // it has followed without asking us
     registry_.catch_up(name, role, lease.holder, now);
-    liveness_.watch(name, look->fd.get());
+    liveness_.watch_holder(name, look->fd.get());
     return true;
   }
   const auto left = segments_.look(file_of(name, *lease.behind));
@@ -206,7 +206,7 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
   registry_.add_former(former.channel, {.generation = former.generation,
                                         .id = look.id,
                                         .bytes = segment_size(look.info->params)});
-  liveness_.watch(file, look.fd.get());
+  liveness_.watch_holder(file, look.fd.get());
   for (const Role role : kRoles) {
     const bool is_fenced = (look.notices[index_of(role)] & kNoticeFenced) != 0;
     if (channel->lease(role) || is_fenced) continue;

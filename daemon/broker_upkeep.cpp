@@ -73,7 +73,8 @@ void Broker::adopt_holder(const std::string& name, Role role, const SegmentLook&
   Client holder;
   if (look.info) holder.pid = role == Role::sender ? look.info->sender_pid : look.info->receiver_pid;
   registry_.grant(name, role, holder, now);
-  liveness_.watch(name, look.fd.get());
+  ZIPC_TEST_POINT("adopt.before-watching");
+  liveness_.watch_holder(name, look.fd.get());
   const Channel& channel = *registry_.find(name);
   compare_queue(channel, look);
   tell(EventKind::leased, channel, role, holder.pid, [&] {
@@ -91,7 +92,7 @@ bool Broker::notice_others(const std::string& name, const SegmentLook& look, Tim
   const bool may_be_there = !look.info || look.info->existing_peer_seen;
   if (!channel.is_leased() && may_be_there && is_open_elsewhere(look)) {
     registry_.set_existing_peer(name, true, now);
-    liveness_.watch(name, look.fd.get());
+    liveness_.watch_holder(name, look.fd.get());
   }
   return channel.state() == ChannelState::in_use;
 }

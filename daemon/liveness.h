@@ -39,6 +39,9 @@ class Liveness {
   /// Watches the file of `fd`, which the caller may close. Already watched: nothing happens. When it cannot be done,
   /// that is logged, and other prompts have to do.
   void watch(const std::string& name, int fd);
+  /// The same for a file that somebody was seen to hold, who may have closed it before it was watched: prompts soon, as if the
+  /// kernel had just said so.
+  void watch_holder(const std::string& name, int fd);
   void unwatch(const std::string& name);
 
   /// Prompts at once for everything that the kernel has said so far, and for what would be looked at again soon.

@@ -51,6 +51,11 @@ class Liveness::Watcher {
     names_[watch] = name;
   }
 
+  void watch_holder(const std::string& name, int fd) {
+    watch(name, fd);
+    if (watches_.contains(name)) look_later(name, 0);
+  }
+
   void unwatch(const std::string& name) {
     rechecks_.erase(name);
     const auto watch = watches_.find(name);
@@ -122,6 +127,10 @@ class Liveness::Watcher {
       rechecks_.erase(name);
       return;
     }
+    look_later(name, step);
+  }
+
+  void look_later(const std::string& name, std::size_t step) {
     auto [recheck, is_new] = rechecks_.try_emplace(name, Recheck{asio::steady_timer(io_), step});
     recheck->second.step = step;
     recheck->second.timer.expires_after(kLookAgainAfter[step]);
@@ -145,6 +154,7 @@ Liveness::Liveness(asio::io_context& io) : watcher_(std::make_unique<Watcher>(io
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
 void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }
+void Liveness::watch_holder(const std::string& name, int fd) { watcher_->watch_holder(name, fd); }
 void Liveness::unwatch(const std::string& name) { watcher_->unwatch(name); }
 void Liveness::catch_up() { watcher_->catch_up(); }
 void Liveness::stop() { watcher_->stop(); }

@@ -9,6 +9,7 @@ Liveness::Liveness(boost::asio::io_context&) {}
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt) {}
 void Liveness::watch(const std::string&, int) {}
+void Liveness::watch_holder(const std::string&, int) {}
 void Liveness::catch_up() {}
 void Liveness::unwatch(const std::string&) {}
 void Liveness::stop() {}

@@ -653,6 +653,20 @@ def some_messages(world):
     return {"sender": sender, "receiver": receiver}
 
 
+def dies_while_adopted(world, stop_at, victim_role):
+    """A holder ends between being found by a new zipcd and being watched by it. Nobody asks: the peer is told nevertheless."""
+    world.house.start()
+    world.house.await_listening()
+    peers = some_messages(world)
+    world.house.kill()
+    zipcd = world.house.start(stop_at)
+    zipcd.await_stop()
+    peers[victim_role].kill()
+    zipcd.go_on()
+    world.house.await_listening()
+    end_stream(world, peers, dead=victim_role)
+
+
 def end_stream(world, peers, fenced=None, dead=None):
     """Lets what is left of the two go on to the end, with a successor of who is fenced or dead."""
     for peer in peers.values():
@@ -831,6 +845,8 @@ def add_zipcds():
             add(zipcd_dies_ending, point, role, "kill", **own)
             if point.startswith("end"):
                 add(zipcd_dies_ending, point, role, "leave", **own)
+    for number, role in enumerate(("sender", "receiver"), 1):  # in this order they are adopted
+        add(dies_while_adopted, f"adopt.before-watching:{number}", role, **own)
     for point in ["release.before-ending", "release.after-ending"]:
         add(zipcd_dies_releasing, point, **own)
     for point in ["remove.before-file", "remove.after-file", "remove.after-forgetting"]:
