@@ -7,11 +7,6 @@
 #include "daemon/log.h"
 
 namespace zipc {
-namespace {
-
-constexpr Role kRoles[] = {Role::sender, Role::receiver};
-
-}  // namespace
 
 /// One check under way.
 struct Broker::Check {

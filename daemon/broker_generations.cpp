@@ -12,8 +12,6 @@
 namespace zipc {
 namespace {
 
-constexpr Role kRoles[] = {Role::sender, Role::receiver};
-
 std::string file_of(const std::string& channel, std::uint32_t generation) {
   return to_string(FormerName{.channel = channel, .generation = generation});
 }

@@ -9,10 +9,6 @@
 namespace zipc {
 namespace {
 
-std::string plural(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string sizes(const Params& params) {
   return std::to_string(params.queue_size) + " x " + std::to_string(params.message_size) + " bytes";
 }
@@ -67,7 +63,7 @@ Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& cli
     if (channel.backing) {
       const auto move = Move::prepare(segments_, channel, spec, std::nullopt);  // and undone at once
       if (!move) return for_channel(spec, next, move.failure());
-      if (move->messages() != 0) details += ", " + plural(move->messages(), "message") + " carried over";
+      if (move->messages() != 0) details += ", " + log::plural(move->messages(), "message") + " carried over";
     }
     steps.push_back({.action = "resize", .channel = spec.name, .details = details});
   }
@@ -79,7 +75,7 @@ Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& cli
     const Channel& channel = *registry_.find(name);
     std::string details = channel.is_leased() ? "in use" : "";
     if (channel.waiting != 0) {
-      details += (details.empty() ? "" : ", ") + plural(channel.waiting, "message") + " waiting";
+      details += (details.empty() ? "" : ", ") + log::plural(channel.waiting, "message") + " waiting";
     }
     steps.push_back({.action = "drain", .channel = name, .details = details});
   }
@@ -190,7 +186,7 @@ void Broker::withdraw(const std::string& name, TimePoint now) {
   const Channel& channel = *registry_.find(name);
   settle(channel, now);
   log::info("channel " + name + " is no longer provided by the configuration" +
-            (channel.waiting != 0 ? "; it stays for now: " + plural(channel.waiting, "message") + " waiting" : ""));
+            (channel.waiting != 0 ? "; it stays for now: " + log::plural(channel.waiting, "message") + " waiting" : ""));
   tell(EventKind::withdrawn, channel,
        [&] { return "channel " + name + " is no longer provided by the configuration"; });
 }

@@ -10,12 +10,6 @@
 namespace zipc {
 namespace {
 
-constexpr Role kRoles[] = {Role::sender, Role::receiver};
-
-std::string plural(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 /// The permissions of a channel of an earlier broker: those of its file, if that could be given to the channel's owner.
 /// Otherwise what follows from the owner, which is all that the header tells.
 Permissions permissions_of(const SegmentLook& look, const Policy& policy) {
@@ -35,8 +29,8 @@ void Broker::start(TimePoint now) {
   }
   take_up_formers(now);
   if (!registry_.channels().empty()) {
-    log::info("found " + plural(registry_.channels().size(), "channel") + " of an earlier run, " +
-              plural(registry_.lease_count(), "lease") + " held");
+    log::info("found " + log::plural(registry_.channels().size(), "channel") + " of an earlier run, " +
+              log::plural(registry_.lease_count(), "lease") + " held");
   }
   provide(registry_.policy(), now);
 }
@@ -222,7 +216,7 @@ std::string Broker::kept_because(const Channel& channel, const SegmentLook& look
   for (const Role role : kRoles) {
     if (channel.lease(role) || is_held(look, channel.spec.name, role)) return "has a " + std::string(to_string(role));
   }
-  if (look.stats.depth != 0) return "has " + plural(look.stats.depth, "message") + " waiting";
+  if (look.stats.depth != 0) return "has " + log::plural(look.stats.depth, "message") + " waiting";
   if (look.info->existing_peer_seen && is_open_elsewhere(look)) return "is in use by a program that takes no lease";
   return {};
 }
@@ -234,7 +228,7 @@ void Broker::stop(TimePoint now) {
     if (!look || !kept_because(channel, *look).empty()) continue;
     if (segments_.remove(name, look->id)) ++removed;
   }
-  log::info(plural(removed, "segment") + " removed, " + plural(registry_.channels().size() - removed, "channel") +
+  log::info(log::plural(removed, "segment") + " removed, " + log::plural(registry_.channels().size() - removed, "channel") +
             " left for the next run");
 }
 

@@ -12,8 +12,6 @@
 namespace zipc {
 namespace {
 
-std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role); }
-
 /// By chance, for a broker that is started later must not give the number of an earlier one's doorbell to another.
 std::uint32_t make_serial() {
   static std::random_device source;

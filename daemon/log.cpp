@@ -72,4 +72,8 @@ std::string printable(std::string_view text) {
   return harmless;
 }
 
+std::string plural(std::size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 }  // namespace zipc::log

@@ -4,6 +4,7 @@
 /// own; otherwise with the time and the level.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,8 @@ void error(std::string_view text);
 
 /// What a client sent, made harmless to a terminal and to a log, and of readable length.
 [[nodiscard]] std::string printable(std::string_view text);
+
+/// "1 channel", "2 channels".
+[[nodiscard]] std::string plural(std::size_t count, const std::string& noun);
 
 }  // namespace zipc::log

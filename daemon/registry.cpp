@@ -7,8 +7,6 @@
 namespace zipc {
 namespace {
 
-constexpr Role kRoles[] = {Role::sender, Role::receiver};
-
 Failure limit_reached(const std::string& key, std::uint64_t limit, const std::string& what) {
   const std::string rule = "limits." + key + " is " + std::to_string(limit);
   return {.code = Error::limit_reached, .message = what + ": " + rule, .rule = rule};

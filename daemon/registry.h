@@ -76,8 +76,6 @@ enum class ChannelState {
   lingering,  ///< used, not in use any more, and not provided: reaped when its linger is over, see reap_at()
 };
 
-[[nodiscard]] constexpr std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role); }
-
 struct Channel {
   ChannelSpec spec;
   std::optional<Backing> backing;  ///< nullopt: its memory could not be made yet

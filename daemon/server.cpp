@@ -41,10 +41,6 @@ LeaseId first_lease() {
   return LeaseId{static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count())};
 }
 
-std::string plural(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 class Server {
  public:
   Server(const Config& config, const ServerOptions& options, Listener listener)
@@ -129,7 +125,7 @@ class Server {
       for (const Diagnostic& mistake : *mistakes) log::error(to_string(mistake));
       log::error("the configuration is not reloaded: nothing has changed");
       return Failure{Error::invalid_argument,
-                     "reload failed: " + plural(mistakes->size(), "mistake") + " in " + options_.config_file};
+                     "reload failed: " + log::plural(mistakes->size(), "mistake") + " in " + options_.config_file};
     }
     const Config& config = std::get<Config>(result);
     if (config.socket.path != socket_path_) {
@@ -174,8 +170,8 @@ class Server {
   }
 
   [[nodiscard]] std::string status_text() const {
-    return plural(broker_.registry().channels().size(), "channel") + ", " +
-           plural(broker_.registry().lease_count(), "lease") + ", " + plural(connections_.count(), "connection") +
+    return log::plural(broker_.registry().channels().size(), "channel") + ", " +
+           log::plural(broker_.registry().lease_count(), "lease") + ", " + log::plural(connections_.count(), "connection") +
            note_;
   }
 

@@ -13,7 +13,7 @@
 namespace zipc::ctl {
 namespace {
 
-constexpr std::size_t kBlockSize = 64 * 1024;  // bytes asked for at a time when looking for lines
+constexpr std::size_t kReadSize = 64 * 1024;  // bytes asked for at a time when looking for lines
 
 std::optional<std::uint64_t> bytes_to_come(int fd) {
   struct stat status {};
@@ -88,7 +88,7 @@ Result<std::string_view> LineReader::take(std::size_t size) {
 Result<std::size_t> LineReader::read_more() {
   buffer_.erase(0, std::exchange(begin_, 0));
   const std::size_t kept = buffer_.size();
-  buffer_.resize(kept + kBlockSize);
+  buffer_.resize(kept + kReadSize);
   const auto count = input_.read(std::as_writable_bytes(std::span(buffer_).subspan(kept)));
   buffer_.resize(kept + (count ? *count : 0));
   return count;

@@ -10,6 +10,9 @@
 
 namespace zipc::ctl {
 
+/// Of a wait that no signal ends: how late one may be noticed.
+inline constexpr std::chrono::milliseconds kSlice{100};
+
 /// From now on SIGINT and SIGTERM are noted (a second one ends the process at once), and SIGPIPE is an error of
 /// write(). A signal that the parent has told us to ignore stays ignored.
 [[nodiscard]] Result<void> note_signals();

@@ -14,8 +14,7 @@ namespace {
 
 using Clock = Tally::Clock;
 
-constexpr milliseconds kSlice{100};          // of a wait: how late a signal may be noticed
-constexpr milliseconds kPause{1000};         // without a message, after which the broker is asked for the sender
+constexpr milliseconds kSilence{1000};         // without a message, after which the broker is asked for the sender
 constexpr milliseconds kEndMarkerWait{100};  // for what follows the last of --count messages
 
 /// The receiving end, and how it waits for the sender.
@@ -38,11 +37,11 @@ class Inlet {
       }
       const auto now = Clock::now();
       if (options_.timeout != kNoLimit && now - begin >= options_.timeout) return nothing_arrives();
-      if (now - asked >= kPause) {
+      if (now - asked >= kSilence) {
         asked = now;
         if (auto failure = watch_.gone(); failure && !receiver_.peek()) return *failure;
       }
-      progress_.update(tally_, now - begin >= kPause ? "waiting for the sender" : "");
+      progress_.update(tally_, now - begin >= kSilence ? "waiting for the sender" : "");
     }
   }
 

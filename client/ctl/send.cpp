@@ -15,9 +15,8 @@ namespace {
 
 using Clock = Tally::Clock;
 
-constexpr milliseconds kSlice{100};   // of a wait for a free slot: how late a signal may be noticed
 constexpr milliseconds kNap{2};       // between looks at what is still to be received, which nothing announces
-constexpr milliseconds kPause{1000};  // without progress, after which the terminal says what we wait for
+constexpr milliseconds kStalled{1000};  // without progress, after which the terminal says what we wait for
 
 /// The sending end, and how it waits for the receiver.
 class Outlet {
@@ -69,7 +68,7 @@ class Outlet {
                                          format_duration(timeout_) + ", and " + std::to_string(sender_.stats().depth) +
                                          " messages are waiting there"};
     }
-    progress_.update(tally_, waited >= kPause ? "waiting for the receiver" : "");
+    progress_.update(tally_, waited >= kStalled ? "waiting for the receiver" : "");
     return {};
   }
 

@@ -14,7 +14,6 @@
 namespace zipc::ctl {
 namespace {
 
-constexpr milliseconds kSlice{100};  // of a wait: how late a signal may be noticed
 constexpr milliseconds kRetry{200};  // between two attempts to reach the broker
 
 /// The local time of day: "12:03:04.123".

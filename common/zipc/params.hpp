@@ -1,6 +1,7 @@
 /// The two sizes of a channel, its two roles, and the ways to wait: the nouns that every layer shares.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace zipc {
@@ -16,6 +17,10 @@ struct Params {
 /// One end of a channel. The number is `mode` of the C context.
 enum class Role : std::uint8_t { sender = 0, receiver = 1 };
 
+inline constexpr Role kRoles[] = {Role::sender, Role::receiver};
+
+/// Its place in an array that has one entry for each.
+[[nodiscard]] constexpr std::size_t index_of(Role role) noexcept { return static_cast<std::size_t>(role); }
 [[nodiscard]] constexpr Role other(Role role) noexcept { return role == Role::sender ? Role::receiver : Role::sender; }
 [[nodiscard]] constexpr const char* to_string(Role role) noexcept { return role == Role::sender ? "sender" : "receiver"; }
 
