@@ -189,10 +189,11 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
 
 ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t id) {
   void* memory = attachment.mapping.address();
-  std::uint8_t flags = tripwire_of(memory, attachment.params) != nullptr ? kContextHasTripwire : std::uint8_t{0};
+  std::uint8_t flags = 0;
   if (attachment.broker.empty()) flags |= kContextWatchesPeer;
   if (attachment.readiness && attachment.readiness->has_descriptor()) flags |= kContextHasDescriptor;
-  ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, memory, flags, id);
+  const bool has_tripwire = tripwire_of(memory, attachment.params) != nullptr;
+  ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, memory, flags, has_tripwire, id);
   set_waiting(context, attachment.waiting);
   return context;
 }

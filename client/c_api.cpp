@@ -23,6 +23,7 @@ using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
 using zipc::Slot;
+using zipc::operations::kAtOnce;
 using zipc::operations::Timeout;
 namespace otherwise = zipc::operations::otherwise;
 
@@ -68,7 +69,7 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
     set_last_error(ready.failure());
     return dead_context(role, text, params);
   }
-  const ZipcContext context = make_context(role, text, params, memory, 0, id);
+  const ZipcContext context = make_context(role, text, params, memory, 0, false, id);
   ring_of(context).announce(role);
   return context;
 }
@@ -157,27 +158,29 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 
 // The calls of the message path. Without a timeout they do not wait.
 
-bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
+[[gnu::always_inline]] inline bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
   if (!is_open(sender, Role::sender) || (message == nullptr && size != 0)) return refuse_to_send(sender);
   const Error sent = hot_path_of(*sender).try_send(message, size);
-  return sent == Error::ok || send_otherwise(*sender, message, size, timeout, sent);
+  if (sent == Error::ok) [[likely]] return true;
+  return send_otherwise(*sender, message, size, timeout, sent);
 }
-std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
+[[gnu::always_inline]] inline std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
   if (!is_open(sender, Role::sender)) return loan_otherwise(sender, timeout);
   const Slot slot = hot_path_of(*sender).try_loan();
-  return slot.error == Error::ok ? reinterpret_cast<std::uint8_t*>(slot.data) : loan_otherwise(sender, timeout);
+  if (slot.error == Error::ok) [[likely]] return reinterpret_cast<std::uint8_t*>(slot.data);
+  return loan_otherwise(sender, timeout);
 }
-std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
+[[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
   const Slot slot = hot_path_of(*receiver).try_receive();
-  if (slot.error != Error::ok) return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
+  if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
-std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
+[[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
   const Slot slot = hot_path_of(*receiver).try_peek();
-  if (slot.error != Error::ok) return peek_otherwise(*receiver, message, timeout);
+  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(*receiver, message, timeout);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
@@ -240,14 +243,14 @@ void zipc_unlink(const char* name) {
 }
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
-  return send(sender, message, message_size, {});
+  return send(sender, message, message_size, kAtOnce);
 }
 
 bool zipc_send_blocking(ZipcContext* sender, const uint8_t* message, size_t message_size, uint16_t timeout_millis) {
   return send(sender, message, message_size, to_timeout(timeout_millis));
 }
 
-uint8_t* zipc_loan(ZipcContext* sender) { return loan(sender, {}); }
+uint8_t* zipc_loan(ZipcContext* sender) { return loan(sender, kAtOnce); }
 
 uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
   return loan(sender, to_timeout(timeout_millis));
@@ -256,7 +259,8 @@ uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
   if (!is_open(sender, Role::sender)) return refuse_to_send(sender);
   const Error published = hot_path_of(*sender).try_publish(message_size);
-  return published == Error::ok || publish_otherwise(*sender, message_size, published);
+  if (published == Error::ok) [[likely]] return true;
+  return publish_otherwise(*sender, message_size, published);
 }
 
 uint32_t zipc_loan_batch(ZipcContext* sender, uint8_t** slots, uint32_t most) {
@@ -292,13 +296,13 @@ bool zipc_pop_batch(ZipcContext* receiver, uint32_t count) {
   return succeeded(zipc::operations::pop_run(*receiver, count), *receiver);
 }
 
-uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) { return receive(receiver, message, {}); }
+uint32_t zipc_receive(ZipcContext* receiver, uint8_t** message) { return receive(receiver, message, kAtOnce); }
 
 uint32_t zipc_receive_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   return receive(receiver, message, to_timeout(timeout_millis));
 }
 
-uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) { return peek(receiver, message, {}); }
+uint32_t zipc_peek(ZipcContext* receiver, uint8_t** message) { return peek(receiver, message, kAtOnce); }
 
 uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t timeout_millis) {
   return peek(receiver, message, to_timeout(timeout_millis));
@@ -307,7 +311,8 @@ uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t t
 bool zipc_pop(ZipcContext* receiver) {
   if (!is_open(receiver, Role::receiver)) return require_role(receiver, Role::receiver);
   const Error popped = hot_path_of(*receiver).try_pop();
-  return popped == Error::ok || pop_otherwise(*receiver, popped);
+  if (popped == Error::ok) [[likely]] return true;
+  return pop_otherwise(*receiver, popped);
 }
 
 bool zipc_set_waiting(ZipcContext* context, zipc_waiting waiting) {

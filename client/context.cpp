@@ -27,11 +27,12 @@ ZipcContext dead_context(Role role, std::string_view name, const Params& params)
 }
 
 ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, std::uint8_t flags,
-                         std::uint64_t id) noexcept {
+                         bool has_tripwire, std::uint64_t id) noexcept {
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  context.padding[0] = flags | (join_heavy_fences() ? kContextJoinedFences : 0);
+  context.padding[0] = flags | kContextBelieves | (join_heavy_fences() ? kContextJoinedFences : 0);
+  context.padding[6] = has_tripwire ? kTripwireFromFlag : 0;
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<int32_t*>(bytes + init_flag_offset(params));

@@ -36,9 +36,9 @@ bool was_sent(const Followed& followed, const Ring& left) noexcept {
 class Patience {
  public:
   explicit Patience(Timeout timeout) noexcept : timeout_(timeout) {}
-  [[nodiscard]] bool may_wait() const noexcept { return timeout_.has_value(); }
+  [[nodiscard]] bool may_wait() const noexcept { return timeout_ != kAtOnce; }
   [[nodiscard]] Deadline deadline() noexcept {
-    if (!deadline_) deadline_ = deadline_after(*timeout_);
+    if (!deadline_) deadline_ = deadline_after(timeout_);
     return *deadline_;
   }
 
@@ -196,7 +196,7 @@ Error pop(ZipcContext& receiver, Error met) noexcept {
 }  // namespace otherwise
 
 SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept {
-  return find(sender, {}, Error::full, &Ring::wait_for_space, [most](Ring ring) { return ring.loan_run(most); });
+  return find(sender, kAtOnce, Error::full, &Ring::wait_for_space, [most](Ring ring) { return ring.loan_run(most); });
 }
 
 Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
@@ -227,7 +227,7 @@ Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t
 }
 
 SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most) noexcept {
-  return find(receiver, {}, Error::empty, &Ring::wait_for_message,
+  return find(receiver, kAtOnce, Error::empty, &Ring::wait_for_message,
               [sizes, most](Ring ring) { return ring.peek_run(sizes, most); });
 }
 

@@ -97,7 +97,7 @@ class Ring : public HotPath {
              tripwire, nullptr) {}
   Ring(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
        Pace* pace) noexcept
-      : HotPath(header, buffers, params, tripwire, pace, has_joined_heavy_fences()) {}
+      : HotPath(header, buffers, params, tripwire != nullptr ? *tripwire : kWhole, pace, relied_on(has_joined_heavy_fences())) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -107,7 +107,7 @@ class Ring : public HotPath {
     const Slot slot = loan();
     if (slot.error != Error::ok) return slot.error;
     if (size != 0) std::memcpy(slot.data, message, size);
-    return conclude(Role::sender, publish_slot(slot.index, size));
+    return conclude(Role::sender, publish_slot(slot.index, after(slot.index), size));
   }
 
   /// What receive() answers when the message of `size` bytes in slot `index` is out.
@@ -132,7 +132,7 @@ class Ring : public HotPath {
   [[nodiscard]] Error publish(std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = free_slot();
-    return slot.error == Error::ok ? conclude(Role::sender, publish_slot(slot.index, size)) : slot.error;
+    return slot.error == Error::ok ? conclude(Role::sender, publish_slot(slot.index, after(slot.index), size)) : slot.error;
   }
 
   /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender
@@ -149,14 +149,14 @@ class Ring : public HotPath {
   /// sender sleeps.
   [[nodiscard]] Error pop() noexcept {
     const Oldest oldest = find_oldest();
-    return oldest.error == Error::ok ? conclude(Role::receiver, free_slots(oldest.index, 1)) : oldest.error;
+    return oldest.error == Error::ok ? conclude(Role::receiver, free_slots(1, after(oldest.index))) : oldest.error;
   }
 
   /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with
   /// kMovedMeanwhile the slot is the message's.
   [[nodiscard]] Slot receive() noexcept {
     Slot slot = peek();
-    if (slot.error == Error::ok) slot.error = conclude(Role::receiver, free_slots(slot.index, 1));
+    if (slot.error == Error::ok) slot.error = conclude(Role::receiver, free_slots(1, after(slot.index)));
     return slot;
   }
 
@@ -194,7 +194,7 @@ class Ring : public HotPath {
       bytes += sizes[i];
       largest = std::max(largest, sizes[i]);
     }
-    return conclude(Role::sender, publish_slots(run.index, count, bytes, largest));
+    return conclude(Role::sender, publish_slots(count, after(run.index, count), bytes, largest));
   }
 
   /// The oldest messages that are known to wait, `most` of them at most. `sizes`: room for as many lengths. Errors as
@@ -224,7 +224,7 @@ class Ring : public HotPath {
     if (is_elsewhere(header_->notice_to_receiver)) return kMoved;  // as in find_oldest()
     if (tail >= params_.queue_size) return Error::corrupt;
     if (count > distance(first.index, tail)) return Error::empty;
-    return conclude(Role::receiver, free_slots(first.index, count));
+    return conclude(Role::receiver, free_slots(count, after(first.index, count)));
   }
 
   /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved.
@@ -246,7 +246,7 @@ class Ring : public HotPath {
     const bool is_safe = fence_before_sleeping(publisher);
     const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
     if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
-    const bool is_alone = seen == 0 && tripwire_ != nullptr && tripwire_->load(std::memory_order_relaxed) != 0;  // as is_zipc()
+    const bool is_alone = seen == 0 && tripwire_ != &kWhole && tripwire_->load(std::memory_order_relaxed) != 0;  // as is_zipc()
     return is_alone ? Bellman::nobody_yet : Bellman::none;
   }
   /// Takes that back. Returns whether there was anything to take back.
@@ -328,7 +328,7 @@ class Ring : public HotPath {
     if (tail >= params_.queue_size || head >= params_.queue_size) return;
     for (; count != 0 && head != tail; --count, head = after(head)) {
       ZIPC_TEST_POINT("skip.before-one");
-      static_cast<void>(conclude(Role::receiver, free_slots(head, 1)));
+      static_cast<void>(conclude(Role::receiver, free_slots(1, after(head))));
       ZIPC_TEST_POINT("skip.after-one");
     }
   }
@@ -367,8 +367,8 @@ class Ring : public HotPath {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
   /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role, std::uint32_t more_features = 0) noexcept {
-    joined_ = join_heavy_fences();
-    const std::uint32_t ours = kFeatureAnnouncesSleep | (joined_ ? kFeatureFencesForBoth : 0u) | more_features;
+    relies_on_ = relied_on(join_heavy_fences());
+    const std::uint32_t ours = relies_on_ | more_features;
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
@@ -431,6 +431,12 @@ class Ring : public HotPath {
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
  private:
+  /// In place of a tripwire where there is none.
+  static inline const std::atomic<std::uint8_t> kWhole{kTripwire};
+  [[nodiscard]] static std::uint32_t relied_on(bool has_joined) noexcept {
+    return kFeatureAnnouncesSleep | (has_joined ? kFeatureFencesForBoth : 0u);
+  }
+
   struct Oldest {
     Error error = Error::ok;
     std::uint32_t index = 0;

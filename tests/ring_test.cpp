@@ -58,11 +58,16 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
   EXPECT_EQ(ring.receive().error, Error::empty);
 }
 
-/// The receiver's hot path over `queue`.
-HotPath hot_receiver(Queue& queue, Pace& pace) {
+/// One end's hot path over `queue`.
+HotPath hot_path(Queue& queue, Pace& pace, const std::atomic<std::uint8_t>& tripwire,
+                 std::uint32_t relies_on = kFeatureAnnouncesSleep) {
   Ring ring = queue.ring();
   auto* memory = reinterpret_cast<std::byte*>(&ring.header());
-  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), nullptr, &pace, false};
+  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace, relies_on};
+}
+HotPath hot_path(Queue& queue, Pace& pace) {
+  static const std::atomic<std::uint8_t> whole{kTripwire};
+  return hot_path(queue, pace, whole);
 }
 
 TEST(Pace, DoesNotSpinForAWhileWhereThatIsInVain) {
@@ -92,7 +97,7 @@ TEST(HotPath, FindsTheOneMessageOfADialogue) {
   ASSERT_EQ(queue.ring().send("first", 5), Error::ok);
   ASSERT_EQ(text_of(queue.ring().receive()), "first");  // it counts the depth, once
   Pace pace;
-  HotPath receiver = hot_receiver(queue, pace);
+  HotPath receiver = hot_path(queue, pace);
   for (int round = 0; round < 20; ++round) {
     EXPECT_EQ(receiver.try_peek().error, Error::empty);
     ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
@@ -107,7 +112,7 @@ TEST(HotPath, LeavesToTheRingWhatThereIsToLearnOrToDo) {
   ASSERT_EQ(queue.ring().send("first", 5), Error::ok);
   ASSERT_EQ(text_of(queue.ring().receive()), "first");
   Pace pace;
-  HotPath receiver = hot_receiver(queue, pace);
+  HotPath receiver = hot_path(queue, pace);
   ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
   EXPECT_EQ(receiver.try_peek().error, kUndone) << "a stream: there was no look in vain before";
   pace.found_nothing();
@@ -129,24 +134,61 @@ TEST(HotPath, LeavesToTheRingWhatThereIsToLearnOrToDo) {
 TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   Queue queue({.queue_size = 4, .message_size = 8});
   Pace pace;
-  HotPath end = hot_receiver(queue, pace);
-  queue.header().head.store(4);
-  EXPECT_EQ(end.try_peek().error, kUndone);
-  EXPECT_EQ(end.try_receive().error, kUndone);
-  EXPECT_EQ(end.try_pop(), kUndone);
-  queue.header().head.store(0);
-  queue.header().tail.store(4);
-  pace.found_nothing();
-  EXPECT_EQ(end.try_peek().error, kUndone);
-  EXPECT_EQ(end.try_loan().error, kUndone);
-  EXPECT_EQ(end.try_publish(1), kUndone);
-  EXPECT_EQ(end.try_send("x", 1), kUndone);
-  queue.header().tail.store(0);
+  HotPath end = hot_path(queue, pace);
+  for (const std::uint32_t impossible : {4u, 5u, 0x7fffffffu, 0xfffffffeu, 0xffffffffu}) {
+    queue.header().head.store(impossible);
+    EXPECT_EQ(end.try_peek().error, kUndone);
+    EXPECT_EQ(end.try_receive().error, kUndone);
+    EXPECT_EQ(end.try_pop(), kUndone);
+    queue.header().head.store(0);
+    queue.header().tail.store(impossible);
+    pace.found_nothing();
+    EXPECT_EQ(end.try_peek().error, kUndone);
+    EXPECT_EQ(end.try_loan().error, kUndone);
+    EXPECT_EQ(end.try_publish(1), kUndone);
+    EXPECT_EQ(end.try_send("x", 1), kUndone);
+    queue.header().tail.store(0);
+  }
   ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
   ASSERT_EQ(queue.ring().peek().error, Error::ok);
   reinterpret_cast<ItemLength*>(&queue.header() + 1)->store(9);
   EXPECT_EQ(end.try_peek().error, kUndone);
   EXPECT_EQ(end.try_receive().error, kUndone);
+}
+
+TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCome) {
+  Queue queue({.queue_size = 16, .message_size = 8});
+  ASSERT_EQ(queue.ring().send("known", 5), Error::ok);  // from here on both copies of the indices are up to date
+  ASSERT_EQ(queue.ring().peek().error, Error::ok);
+  constexpr std::uint32_t kBoth = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
+  queue.header().sender_features.store(kBoth);
+  queue.header().receiver_features.store(kBoth);
+  Pace pace;
+  std::atomic<std::uint8_t> tripwire{kTripwire};
+  HotPath end = hot_path(queue, pace, tripwire, kBoth);
+  EXPECT_EQ(end.try_send("a", 1), Error::ok);
+  EXPECT_EQ(end.try_pop(), Error::ok);
+  const auto expect_send = [&](Error expected, const char* why) {
+    ASSERT_EQ(queue.ring().peek().error, Error::ok);
+    EXPECT_EQ(end.try_send("b", 1), expected) << why;
+    ASSERT_EQ(queue.ring().pop(), Error::ok);
+  };
+  expect_send(Error::ok, "all is well");
+  queue.header().waiters.store(1);
+  expect_send(kUnconcluded, "the receiver sleeps");
+  queue.header().waiters.store(0);
+  queue.header().notice_to_sender.store(kNoticeMoving);
+  EXPECT_EQ(end.try_send("c", 1), kUnconcluded) << "the channel moves";
+  queue.header().notice_to_sender.store(0);
+  queue.header().receiver_features.store(kFeatureAnnouncesSleep);
+  expect_send(kUnconcluded, "the receiver does not make our fence");
+  queue.header().receiver_features.store(kBoth);
+  EXPECT_EQ(hot_path(queue, pace, tripwire).try_send("d", 1), kUnconcluded) << "we have not joined the heavy fences";
+  ASSERT_EQ(queue.ring().peek().error, Error::ok);
+  tripwire.store(0);
+  EXPECT_EQ(end.try_send("e", 1), kUnconcluded) << "an existing receiver may have come";
+  EXPECT_EQ(end.try_peek().error, kUndone) << "an existing sender may have come";
+  EXPECT_EQ(end.try_pop(), kUndone) << "the same";
 }
 
 TEST(HotPath, CopiesEveryShortLength) {

@@ -8,11 +8,11 @@
 
 namespace zipc {
 
-/// Bits of ZipcContext::padding[0].
-inline constexpr std::uint8_t kContextHasTripwire = 1;   ///< it may be read; a caller's buffer has none
-inline constexpr std::uint8_t kContextWatchesPeer = 2;   ///< no broker does it
-inline constexpr std::uint8_t kContextJoinedFences = 4;  ///< its process has joined the heavy fences (waiting.h)
-inline constexpr std::uint8_t kContextHasDescriptor = 8;  ///< its calls keep its role's descriptor as it should be
+/// Bits of ZipcContext::padding[0]. The first two are what HotPath relies on: a feature of the peer, if that is of use here.
+inline constexpr std::uint8_t kContextBelieves = kFeatureAnnouncesSleep;      ///< always
+inline constexpr std::uint8_t kContextJoinedFences = kFeatureFencesForBoth;  ///< its process has joined them (waiting.h)
+inline constexpr std::uint8_t kContextWatchesPeer = 2;                       ///< no broker does it
+inline constexpr std::uint8_t kContextHasDescriptor = 8;                     ///< its calls keep its role's descriptor as it should be
 
 /// The Pace of a context: its guesses, at padding[1].
 static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
@@ -29,11 +29,12 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return {.queue_size = context.params.queue_size, .message_size = context.params.message_size};
 }
 
-/// Null if it may not be read.
-[[nodiscard]] inline const std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
-  constexpr std::size_t kFromFlag = tripwire_offset({2, 1}) - init_flag_offset({2, 1});
-  if ((context.padding[0] & kContextHasTripwire) == 0) return nullptr;
-  return reinterpret_cast<const std::atomic<std::uint8_t>*>(reinterpret_cast<const std::byte*>(context.init_flag) + kFromFlag);
+/// The tripwire of a context, at padding[6] bytes behind its init flag. Those are 0 where none may be read (a caller's buffer, and
+/// 3 of 100 sizes): the flag is always whole.
+inline constexpr std::uint8_t kTripwireFromFlag = tripwire_offset({2, 1}) - init_flag_offset({2, 1});
+static_assert(tripwire_offset({2, 1}) - init_flag_offset({2, 1}) == kTripwireFromFlag && (kInitFlag & kTripwire) != 0);
+[[nodiscard]] inline const std::atomic<std::uint8_t>& tripwire_of(const ZipcContext& context) noexcept {
+  return *reinterpret_cast<const std::atomic<std::uint8_t>*>(reinterpret_cast<const std::byte*>(context.init_flag) + context.padding[6]);
 }
 
 /// The hot path of a context that is_open().
@@ -43,7 +44,7 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
           params_of(context),
           tripwire_of(context),
           &pace_of(context),
-          (context.padding[0] & kContextJoinedFences) != 0};
+          context.padding[0]};
 }
 
 }  // namespace zipc

@@ -5,7 +5,7 @@
 /// memory (a revoked peer, other sizes), the call that meets the notice goes there and is done there. And while a call
 /// sleeps in a channel that no broker looks after, it looks whether the peer is still alive.
 ///
-/// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; nullopt: not at all, and then
+/// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; kAtOnce: not at all, and then
 /// Error::full or empty, after a pause of less than a microsecond where that lets a stream go faster.
 ///
 /// What nearly every call does is inlined into the program (hot_path.hpp); what it does otherwise (learning from a look at the
@@ -14,12 +14,12 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <zipc/hot_context.hpp>
 
 namespace zipc::operations {
 
-using Timeout = std::optional<std::chrono::nanoseconds>;
+using Timeout = std::chrono::nanoseconds;  // one register: see hot_path.hpp
+inline constexpr Timeout kAtOnce = Timeout::min();
 
 /// Where an operation goes on that the ring's try_ function has not done. `met`: what it has answered.
 namespace otherwise {
@@ -35,25 +35,28 @@ namespace otherwise {
 }  // namespace otherwise
 
 /// Whether a call that has found nothing may say so, and that is all: nobody is to wait, now or by a descriptor.
-[[nodiscard]] inline bool is_all_said(const ZipcContext& context, const Timeout& timeout) noexcept {
-  return !timeout && (context.padding[0] & kContextHasDescriptor) == 0;
+[[nodiscard]] inline bool is_all_said(const ZipcContext& context, Timeout timeout) noexcept {
+  return timeout == kAtOnce && (context.padding[0] & kContextHasDescriptor) == 0;
 }
 
 /// Sends a copy.
 [[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
-                                                    Timeout timeout = {}) noexcept {
+                                                    Timeout timeout = kAtOnce) noexcept {
   const Error sent = hot_path_of(sender).try_send(message, size);
-  return sent == Error::ok ? sent : otherwise::send(sender, message, size, timeout, sent);
+  if (sent == Error::ok) [[likely]] return sent;
+  return otherwise::send(sender, message, size, timeout, sent);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
   const Error published = hot_path_of(sender).try_publish(size);
-  return published == Error::ok ? published : otherwise::publish(sender, size, published);
+  if (published == Error::ok) [[likely]] return published;
+  return otherwise::publish(sender, size, published);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
   const Error popped = hot_path_of(receiver).try_pop();
-  return popped == Error::ok ? popped : otherwise::pop(receiver, popped);
+  if (popped == Error::ok) [[likely]] return popped;
+  return otherwise::pop(receiver, popped);
 }
 
 }  // namespace zipc::operations

@@ -202,7 +202,7 @@ class Sender : public Endpoint {
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
   /// then loaning again, or sending, uses the same slot.
-  [[nodiscard]] Loaned loan() noexcept { return loan_within({}); }
+  [[nodiscard]] Loaned loan() noexcept { return loan_within(operations::kAtOnce); }
   /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
   [[nodiscard]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return loan_within(timeout);
@@ -221,7 +221,7 @@ class Sender : public Endpoint {
  private:
   friend struct Access;
 
-  [[nodiscard, gnu::always_inline]] Loaned loan_within(const operations::Timeout& timeout) noexcept {
+  [[nodiscard, gnu::always_inline]] Loaned loan_within(operations::Timeout timeout) noexcept {
     if (!is_open()) return Error::closed;
     const Slot slot = hot_path_of(context_).try_loan();
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
@@ -244,7 +244,7 @@ class Receiver : public Endpoint {
 
   /// Takes the oldest message out; it stays good until the next receive or pop. Error::empty, peer_gone, fenced, closed,
   /// corrupt. Wait-free.
-  [[nodiscard]] Received receive() noexcept { return receive_within({}); }
+  [[nodiscard]] Received receive() noexcept { return receive_within(operations::kAtOnce); }
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
   [[nodiscard]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
@@ -252,7 +252,7 @@ class Receiver : public Endpoint {
   }
 
   /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
-  [[nodiscard]] Received peek() noexcept { return peek_within({}); }
+  [[nodiscard]] Received peek() noexcept { return peek_within(operations::kAtOnce); }
   /// The same, but waits for a message: Error::timeout, closed, corrupt.
   [[nodiscard]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return peek_within(timeout);
@@ -270,14 +270,14 @@ class Receiver : public Endpoint {
  private:
   friend struct Access;
 
-  [[nodiscard, gnu::always_inline]] Received receive_within(const operations::Timeout& timeout) noexcept {
+  [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
     if (!is_open()) return Error::closed;
     const Slot slot = hot_path_of(context_).try_receive();
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     return Received(operations::otherwise::receive(context_, timeout, slot.error, slot.index, slot.size));
   }
-  [[nodiscard, gnu::always_inline]] Received peek_within(const operations::Timeout& timeout) noexcept {
+  [[nodiscard, gnu::always_inline]] Received peek_within(operations::Timeout timeout) noexcept {
     if (!is_open()) return Error::closed;
     const Slot slot = hot_path_of(context_).try_peek();
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};

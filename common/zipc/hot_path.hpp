@@ -54,9 +54,13 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
     copy(unit, 0);
     copy(unit, size - sizeof unit);
   };
-  if (size >= 8) {
-    for (std::size_t offset = 0; offset + 8 < size; offset += 8) copy(std::uint64_t{}, offset);
-    copy(std::uint64_t{}, size - 8);
+  if (size >= 8) [[likely]] {
+    std::size_t offset = 0;
+    for (; offset + 32 <= size; offset += 32) {
+      for (std::size_t word = 0; word < 32; word += 8) copy(std::uint64_t{}, offset + word);
+    }
+    for (; offset + 8 < size; offset += 8) copy(std::uint64_t{}, offset);
+    if (offset < size) copy(std::uint64_t{}, size - 8);
   } else if (size >= 4) {
     both_ends(std::uint32_t{});
   } else if (size >= 2) {
@@ -68,77 +72,86 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
 
 class HotPath {
  public:
-  /// `tripwire`: layout.hpp, or null if it cannot be used. `pace`: of the end that uses it, or null: it
-  /// learns nothing. `joined`: whether this process has joined the heavy fences (waiting.h).
-  [[gnu::always_inline]] HotPath(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
-          Pace* pace, bool joined) noexcept
-      : header_(header), buffers_(buffers), params_(params), tripwire_(tripwire), pace_(pace), joined_(joined) {}
+  /// `tripwire`: layout.hpp. `pace`: of the end that uses it, or null: it learns nothing. `relies_on`: features of the peer that
+  /// are of use here: kFeatureAnnouncesSleep, and kFeatureFencesForBoth if this process has joined the heavy fences (waiting.h).
+  [[gnu::always_inline]] HotPath(SegmentHeader* header, std::byte* buffers, const Params& params,
+                                 const std::atomic<std::uint8_t>& tripwire, Pace* pace, std::uint32_t relies_on) noexcept
+      : header_(header), buffers_(buffers), params_(params), tripwire_(&tripwire), pace_(pace), relies_on_(relies_on) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_send(const void* message, std::size_t size) noexcept {
-    const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot || size > kShort || size > params_.message_size) return kUndone;
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    std::uint32_t next;
+    if (!is_known_free(tail, next) || size > kShort || size > params_.message_size) [[unlikely]] return kUndone;
     copy_short(slot_data(tail), message, size);
-    return publish_slot(tail, size);
+    return publish_slot(tail, next, size);
   }
 
   /// The next free slot, to be written in place. Error::ok or kUndone.
   [[nodiscard, gnu::always_inline]] Slot try_loan() const noexcept {
-    const std::uint32_t tail = known_free_slot();
-    if (tail == kNoSlot) return {.error = kUndone};
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    std::uint32_t next;
+    if (!is_known_free(tail, next)) [[unlikely]] return {.error = kUndone};
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
   /// Sends the first `size` bytes of it. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_publish(std::size_t size) noexcept {
-    const std::uint32_t tail = known_free_slot();
-    return tail == kNoSlot || size > params_.message_size ? kUndone : publish_slot(tail, size);
+    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    std::uint32_t next;
+    if (!is_known_free(tail, next) || size > params_.message_size) [[unlikely]] return kUndone;
+    return publish_slot(tail, next, size);
   }
 
   /// The oldest message, in place. Error::ok, empty or kUndone.
   [[nodiscard, gnu::always_inline]] Slot try_peek() const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     // A cached tail is used only while the sender is known to be zipc.
-    if (head >= params_.queue_size || !is_zipc(header_->sender_features)) return {.error = kUndone};
-    if (header_->cached_tail.load(std::memory_order_relaxed) == head) {  // our own copy
+    if (head >= params_.queue_size || !is_zipc(header_->sender_features)) [[unlikely]] return {.error = kUndone};
+    if (header_->cached_tail.load(std::memory_order_relaxed) == head) [[unlikely]] {  // our own copy
       const Error seen = look_for_one(head);
       if (seen != Error::ok) return {.error = seen};
     }
     const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
-    if (size > params_.message_size) return {.error = kUndone};
+    if (size > params_.message_size) [[unlikely]] return {.error = kUndone};
     return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
   }
 
   /// The same, and takes it out. Error::ok, empty, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Slot try_receive() noexcept {
     Slot slot = try_peek();
-    if (slot.error == Error::ok) slot.error = free_slots(slot.index, 1);
+    if (slot.error == Error::ok) slot.error = free_slots(1, after(slot.index));
     return slot;
   }
 
   /// Takes out what has been peeked at. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_pop() noexcept {
-    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);         // our own index
-    const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
-    const bool is_known = tail != head && head < params_.queue_size && is_zipc(header_->sender_features);
-    return is_known ? free_slots(head, 1) : kUndone;
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    std::uint32_t next;
+    const bool is_there = find_next(head, next) && header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
+    if (!is_there || !is_zipc(header_->sender_features)) [[unlikely]] return kUndone;
+    return free_slots(1, next);
   }
 
  protected:
-  static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+  /// Whether slot `index`, our own index, is possible; then `next` becomes the one that comes after it.
+  [[nodiscard, gnu::always_inline]] bool find_next(std::uint32_t index, std::uint32_t& next) const noexcept {
+    const std::uint64_t there = std::uint64_t{index} + 1;
+    next = static_cast<std::uint32_t>(there);
+    if (there < params_.queue_size) [[likely]] return true;  // one branch for both questions
+    next = 0;
+    return there == params_.queue_size;
+  }
 
-  /// The next free slot, if it can be known without a look at the receiver's index; otherwise kNoSlot.
-  [[nodiscard, gnu::always_inline]] std::uint32_t known_free_slot() const noexcept {
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    const bool is_known =
-        tail < params_.queue_size && header_->cached_head.load(std::memory_order_relaxed) != after(tail);  // our own copy
-    return is_known ? tail : kNoSlot;
+  /// Whether slot `tail`, our own index, is known to be free without a look at the receiver's; then `next` as above.
+  [[nodiscard, gnu::always_inline]] bool is_known_free(std::uint32_t tail, std::uint32_t& next) const noexcept {
+    return find_next(tail, next) && header_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
   }
 
   /// Looks at the sender's index, in a dialogue, where a pause before would be lost time and nothing is learnt from one
   /// message. Error::ok, empty or kUndone.
   [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head) const noexcept {
-    if (pace_ == nullptr || pace_->pauses() != 0) return kUndone;
+    if (pace_ == nullptr || !pace_->looks_at_once()) return kUndone;
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
     // We wait by a doorbell: that has to be taken back first. Our own word, on the line that has just been fetched.
     if (header_->waiters.load(std::memory_order_relaxed) != 0) return kUndone;
@@ -155,16 +168,16 @@ class HotPath {
     return Error::ok;
   }
 
-  /// Publishes a slot that is written. Error::ok or kUnconcluded.
-  [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::size_t size) noexcept {
+  /// Publishes a slot that is written; `next` comes after it. Error::ok or kUnconcluded.
+  [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::uint32_t next, std::size_t size) noexcept {
     ZIPC_TEST_POINT("publish.before-length");
     items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
-    return publish_slots(index, 1, size, static_cast<std::uint32_t>(size));
+    return publish_slots(1, next, size, static_cast<std::uint32_t>(size));
   }
 
-  /// Publishes slots in a row, which are written. `bytes`: all of them, `largest`: the longest.
-  [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t index, std::uint32_t count, std::uint64_t bytes,
-                                                          std::uint32_t largest) noexcept {
+  /// Publishes the `count` slots before `next`, which are written. `bytes`: all of them, `largest`: the longest.
+  [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t count, std::uint32_t next, std::uint64_t bytes,
+                                                        std::uint32_t largest) noexcept {
     ZIPC_TEST_POINT("publish.after-length");
     bump(header_->sent, count);
     ZIPC_TEST_POINT("publish.after-sent");
@@ -174,43 +187,46 @@ class HotPath {
       header_->largest.store(largest, std::memory_order_relaxed);
     }
     ZIPC_TEST_POINT("publish.before-tail");
-    header_->tail.store(after(index, count), kOrderPublish);  // [message-ready]
+    header_->tail.store(next, kOrderPublish);  // [message-ready]
     ZIPC_TEST_POINT("publish.after-tail");
-    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender);
+    light_fence();
+    // An existing receiver may sleep unannounced, whatever its predecessor has announced.
+    const std::uint32_t is_cut = ~std::uint32_t{tripwire_->load(std::memory_order_relaxed)} & kTripwire;  // as is_zipc()
+    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender, is_cut);
   }
 
-  /// Gives slots in a row back. Error::ok or kUnconcluded.
-  [[nodiscard, gnu::always_inline]] Error free_slots(std::uint32_t index, std::uint32_t count) noexcept {
+  /// Gives the `count` slots before `next` back. Error::ok or kUnconcluded.
+  [[nodiscard, gnu::always_inline]] Error free_slots(std::uint32_t count, std::uint32_t next) noexcept {
     ZIPC_TEST_POINT("free.before-received");
     bump(header_->received, count);
     ZIPC_TEST_POINT("free.before-head");
-    header_->head.store(after(index, count), kOrderPublish);  // [slot-free]
+    header_->head.store(next, kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
-    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver);
+    light_fence();
+    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver, 0);
   }
 
-  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is
-  /// nothing else to do. Otherwise, or if it will not: kUnconcluded.
+  /// P2 and P3 of waiting.h, and a look at our own notice, after light_fence() where that will do for P2: Error::ok if there
+  /// is nothing else to do. Otherwise, or if it will not: kUnconcluded. All questions are one branch: each costs more than the
+  /// instructions that save it.
   [[nodiscard, gnu::always_inline]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
-                                                              const std::atomic<std::uint32_t>& waiting,
-                                                              const std::atomic<std::uint32_t>& notice) const noexcept {
-    // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
-    light_fence();
+                                                            const std::atomic<std::uint32_t>& waiting,
+                                                            const std::atomic<std::uint32_t>& notice,
+                                                            std::uint32_t else_to_do) const noexcept {
     ZIPC_TEST_POINT("wake.after-fence");
+    // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
     constexpr std::uint32_t kWanted = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
-    const std::uint32_t lacks = ~sleeper_features.load(std::memory_order_relaxed) & kWanted;  // on our line
-    const std::uint32_t else_to_do =  // [sleep-announced], [moving]; one branch for all
-        lacks | waiting.load(kOrderObserve) | (notice.load(kOrderObserve) & kNoticeElsewhere);
-    return else_to_do == 0 && joined_ && !is_tripwire_cut() ? Error::ok : kUnconcluded;
+    else_to_do |= ~(sleeper_features.load(std::memory_order_relaxed) & relies_on_) & kWanted;         // on our line
+    else_to_do |= waiting.load(kOrderObserve) | (notice.load(kOrderObserve) & kNoticeElsewhere);  // [sleep-announced], [moving]
+    if (else_to_do == 0) [[likely]] return Error::ok;
+    return kUnconcluded;
   }
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard, gnu::always_inline]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
-    return (peer_features.load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0 && !is_tripwire_cut();  // our line
-  }
-  [[nodiscard, gnu::always_inline]] bool is_tripwire_cut() const noexcept {
-    // Zeroed by the kernel; set again at attach.
-    return tripwire_ != nullptr && tripwire_->load(std::memory_order_relaxed) == 0;
+    static_assert(kTripwire == kFeatureAnnouncesSleep);  // one branch for both
+    // On our line, and a byte that the kernel zeroes, and that is set again at attach.
+    return (peer_features.load(std::memory_order_relaxed) & tripwire_->load(std::memory_order_relaxed) & kTripwire) != 0;
   }
 
   [[gnu::always_inline]] static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
@@ -220,7 +236,8 @@ class HotPath {
   /// `count` is less than queue_size.
   [[nodiscard, gnu::always_inline]] std::uint32_t after(std::uint32_t index, std::uint32_t count = 1) const noexcept {
     const std::uint32_t there = index + count;
-    return there >= params_.queue_size ? there - params_.queue_size : there;
+    if (there < params_.queue_size) [[likely]] return there;
+    return there - params_.queue_size;
   }
   [[nodiscard, gnu::always_inline]] std::byte* slot_data(std::uint32_t index) const noexcept {
     return buffers_ + std::size_t{index} * params_.message_size;
@@ -232,7 +249,7 @@ class HotPath {
   Params params_;
   const std::atomic<std::uint8_t>* tripwire_;
   Pace* pace_;
-  bool joined_;
+  std::uint32_t relies_on_;
 };
 
 }  // namespace zipc

@@ -18,7 +18,7 @@
 
 namespace zipc {
 
-inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a
+inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a; its first byte does for a tripwire where there is none
 inline constexpr std::uint32_t kMark = 0x70697A01;      // "zip" and the layout version, which is 1
 inline constexpr std::uint32_t kMarkVersionMask = 0xFF;
 
@@ -153,6 +153,7 @@ inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);
 /// The tripwire: one byte that zipc sets at attach. Every existing peer truncates the file below it when it attaches, and
 /// the kernel zeroes what lies past the new end in the page; so a zero says that a peer has come that takes no lease,
 /// announces nothing and may reset the queue, without asking the kernel on the message path. Nothing else depends on it.
+inline constexpr std::uint8_t kTripwire = 1;  ///< the bit that is set while it is whole
 [[nodiscard]] constexpr std::uint64_t tripwire_offset(const Params& p) noexcept { return older_peer_size(p); }
 
 /// Whether the tripwire lies in the same page as the end of the shortest file that an existing peer makes. If it does
