@@ -18,7 +18,7 @@
 
 namespace zipc {
 
-inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a; its first byte does for a tripwire where there is none
+inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a; the first does for a tripwire where there is none
 inline constexpr std::uint32_t kMark = 0x70697A01;      // "zip" and the layout version, which is 1
 inline constexpr std::uint32_t kMarkVersionMask = 0xFF;
 
