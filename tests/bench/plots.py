@@ -22,7 +22,7 @@ def draw(path, title, settings, curves):
     if not curves:
         return
     script = HEAD.format(output=quoted(path), title=quoted(title)) + settings + "\nplot " + ", ".join(
-        f"'-' with linespoints pointsize 0.5 title {quoted(name)}" for name, _ in curves) + "\n"
+        f"'-' with {'lines' if len(points) > 20 else 'linespoints pointsize 0.5'} title {quoted(name)}" for name, points in curves) + "\n"
     for _, points in curves:
         script += "".join(f"{x} {y}\n" for x, y in points) + "e\n"
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
@@ -48,7 +48,8 @@ def latency(results, folder, group):
         curves = []
         for contestant, samples in contestants.items():
             quantiles = [statistics.median(column) for column in zip(*(s["quantiles_ns"] for s in samples if "quantiles_ns" in s))]
-            points = [(ns, 1 - i / (len(quantiles) - 1)) for i, ns in enumerate(quantiles[:-1])]
+            every = max(1, len(quantiles) // 40)  # as fine as can be seen
+            points = [(round(ns), 1 - i / (len(quantiles) - 1)) for i, ns in enumerate(quantiles[:-1]) if i % every == 0]
             points += [(median_of(samples, name), share) for name, share in (("p999_ns", 0.001),) if name in samples[0]]
             curves.append((contestant, points))
         draw(os.path.join(folder, f"round_trip_{case['size']}_{case['queue']}_{case['wait']}_{group}.svg"),
