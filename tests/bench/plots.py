@@ -21,8 +21,13 @@ def draw(path, title, settings, curves):
     curves = [(name, points) for name, points in curves if points]
     if not curves:
         return
+    def style(number, name, points):
+        marks = "lines" if len(points) > 20 else "linespoints pointsize 0.5"
+        width = 2 if name.startswith("zipc") else 1
+        return f"{marks} linetype {number % 8 + 1} dashtype {number // 8 + 1} linewidth {width}"  # 8 colours, then dashed
+
     script = HEAD.format(output=quoted(path), title=quoted(title)) + settings + "\nplot " + ", ".join(
-        f"'-' with {'lines' if len(points) > 20 else 'linespoints pointsize 0.5'} title {quoted(name)}" for name, points in curves) + "\n"
+        f"'-' with {style(i, name, points)} title {quoted(name)}" for i, (name, points) in enumerate(curves)) + "\n"
     for _, points in curves:
         script += "".join(f"{x} {y}\n" for x, y in points) + "e\n"
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
