@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ class Service {
 
   /// Starts it; returns when `ready_line` stands in its output. Why not, or empty. Asking again gives the same answer.
   std::string start(const std::vector<std::string>& arguments, const std::string& ready_line);
-  /// Waits until `line` stands in its output, half a minute at most; looks every millisecond.
-  [[nodiscard]] bool await(const std::string& line) const;
+  /// Waits until `line` stands in its output: false when it has ended without it, or after `limit`.
+  [[nodiscard]] bool await(const std::string& line, std::chrono::milliseconds limit = std::chrono::seconds(30)) const;
   void stop();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
