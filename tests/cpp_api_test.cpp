@@ -74,6 +74,9 @@ TEST_F(CppApi, WaitsForAnyDurationOrForEver) {
   auto receiver = Receiver::create(name_, params_);
   EXPECT_EQ(receiver->receive_blocking(std::chrono::microseconds(10)).error(), Error::timeout);
   EXPECT_EQ(receiver->peek_blocking(std::chrono::seconds(0)).error(), Error::timeout);
+  EXPECT_EQ(receiver->peek_blocking(std::chrono::seconds(-1)).error(), Error::timeout);
+  EXPECT_EQ(receiver->peek_blocking(std::chrono::nanoseconds::min()).error(), Error::timeout) << "not: empty";
+  EXPECT_EQ(receiver->receive_blocking(std::chrono::nanoseconds::min()).error(), Error::timeout);
   std::thread other([&] { EXPECT_EQ(sender->send("late"), Error::ok); });
   EXPECT_EQ(text_of(*receiver->peek_blocking()), "late");
   EXPECT_EQ(text_of(*receiver->receive_blocking()), "late");
@@ -82,6 +85,8 @@ TEST_F(CppApi, WaitsForAnyDurationOrForEver) {
   }
   EXPECT_EQ(sender->send_blocking(std::as_bytes(std::span("x", 1)), std::chrono::milliseconds(1)), Error::timeout);
   EXPECT_EQ(sender->loan_blocking(std::chrono::milliseconds(1)).error(), Error::timeout);
+  EXPECT_EQ(sender->loan_blocking(std::chrono::nanoseconds::min()).error(), Error::timeout);
+  EXPECT_EQ(sender->send_blocking(std::as_bytes(std::span("x", 1)), std::chrono::nanoseconds::min()), Error::timeout);
 }
 
 TEST_F(CppApi, WaitsInEachWay) {

@@ -13,6 +13,7 @@
 /// zipc.hpp and c_api.cpp, so that it gets from the hot path to the caller without being a struct on the way.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <zipc/hot_context.hpp>
 
@@ -20,6 +21,8 @@ namespace zipc::operations {
 
 using Timeout = std::chrono::nanoseconds;  // one register: see hot_path.hpp
 inline constexpr Timeout kAtOnce = Timeout::min();
+/// A program's own timeout: a negative one is 0, and never kAtOnce.
+[[nodiscard]] constexpr Timeout duration(std::chrono::nanoseconds timeout) noexcept { return std::max(timeout, Timeout::zero()); }
 
 /// Where an operation goes on that the ring's try_ function has not done. `met`: what it has answered.
 namespace otherwise {

@@ -15,7 +15,7 @@
 /// a moved-from one answers Error::closed.
 ///
 /// *Inlining.* The calls of the message path are always inlined: what they return would else go through memory, which costs
-/// small messages a third of their rate. They do what nearly every message takes, and call the library for the rest.
+/// small messages over a quarter of their rate. They do what nearly every message takes, and call the library for the rest.
 ///
 /// *ABI.* A Sender or Receiver holds the C API's ZipcContext and nothing else, so both APIs may be mixed: see context().
 #pragma once
@@ -201,7 +201,7 @@ class Sender : public Endpoint {
   /// Sends a copy, waiting for space if the queue is full: then Error::timeout instead of full.
   [[nodiscard, gnu::always_inline]] Error send_blocking(std::span<const std::byte> message,
                                                         std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return is_open() ? operations::send(context_, message.data(), message.size(), timeout) : Error::closed;
+    return is_open() ? operations::send(context_, message.data(), message.size(), operations::duration(timeout)) : Error::closed;
   }
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
@@ -209,7 +209,7 @@ class Sender : public Endpoint {
   [[nodiscard, gnu::always_inline]] Loaned loan() noexcept { return loan_within(operations::kAtOnce); }
   /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
   [[nodiscard, gnu::always_inline]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return loan_within(timeout);
+    return loan_within(operations::duration(timeout));
   }
   /// Sends the first `size` bytes of the loaned slot. Errors as for send().
   [[nodiscard, gnu::always_inline]] Error publish(std::size_t size) noexcept {
@@ -252,14 +252,14 @@ class Receiver : public Endpoint {
 
   /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
   [[nodiscard, gnu::always_inline]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return receive_within(timeout);
+    return receive_within(operations::duration(timeout));
   }
 
   /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
   [[nodiscard, gnu::always_inline]] Received peek() noexcept { return peek_within(operations::kAtOnce); }
   /// The same, but waits for a message: Error::timeout, closed, corrupt.
   [[nodiscard, gnu::always_inline]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return peek_within(timeout);
+    return peek_within(operations::duration(timeout));
   }
 
   /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
