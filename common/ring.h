@@ -576,8 +576,9 @@ class Ring : public HotPath {
     Pace unlearnt;
     const Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
     const int spins = waiting == Waiting::sleep ? 0 : pace.spins();
-    for (int left = spins; found == nothing && left > 0; left -= 1 + pace.pauses()) {
-      spin_pauses(1 + pace.pauses());
+    for (int left = spins, turn = 0; found == nothing && left > 0; left -= turn) {
+      turn = 1 + pace.pauses();
+      spin_pauses(turn);
       if (!index.has_changed() && !notice.has_changed()) continue;  // two loads a turn: what comes is seen at once
       index.look();
       notice.look();

@@ -12,12 +12,13 @@ namespace zipc {
 ///
 /// Every look takes the peer's cache line away, just when it may be about to be written. In a dialogue it has to be so:
 /// what is looked for comes one at a time, and a pause is lost time. In a stream a pause before the look lets the peer
-/// do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, 64-byte messages stream 2.1 times as fast
-/// with 200 ns before each look as with 50, and 3 times with 400 or more.
+/// do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, a bare ring passes a 64-byte message in 13.6 ns
+/// (middle half of the runs: 13.1 to 14.3) with 780 ns before each look, and in 15.0 (12.8 to 24.8) with 50.
 class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass. One takes from 6 to 60 ns: hence counted in beats.
-  [[nodiscard]] int pauses() const noexcept { return spin_limit() * beats_ / kBeatsInSpinTime; }
+  [[nodiscard]] int pauses() const noexcept { return looks_at_once() ? 0 : spin_limit() * beats_ / kBeatsInSpinTime; }
+  /// Whether pauses() is 0, without asking how long one takes, which is measured when it is asked first.
   [[nodiscard]] bool looks_at_once() const noexcept { return beats_ == 0; }
   /// A receiver has looked, and found so many messages in a queue of `slots`.
   void found_messages(std::uint32_t count, std::uint32_t slots) noexcept {
@@ -40,7 +41,9 @@ class Pace {
   /// The spin_pause()s in kSpinTime; 0 on a single processor, where spinning only keeps the peer from running.
   [[nodiscard]] static int spin_limit() noexcept;
   /// How many spin_pause()s to spend before sleeping.
-  [[nodiscard]] int spins() const noexcept { return spin_limit() >> shrunk_; }
+  [[nodiscard]] int spins() const noexcept { return spins_of(spin_limit()); }
+  /// The same where spin_limit() is `limit`.
+  [[nodiscard]] int spins_of(int limit) const noexcept { return limit >> shrunk_; }
   /// Spinning has found what it waited for.
   void spun() noexcept { in_vain_ = 0; }
   /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not. If it has spun
@@ -57,8 +60,9 @@ class Pace {
  private:
   static constexpr std::chrono::microseconds kSpinTime{25};  // about what a sleep and a wake-up cost
   static constexpr int kBeatsInSpinTime = 2048;  // a beat: 12 ns
+  // With 17 (a receiver) or 34 (a sender) and batches of 32, streams of 64 bytes are 0.92 times as fast.
   static constexpr unsigned kMostBeats = 63;
-  static constexpr unsigned kGoodBatch = 64;
+  static constexpr unsigned kGoodBatch = 64;  // messages found at once that are worth a look
   static constexpr int kMostShrunk = 4;
   static constexpr int kVainAtFirst = 2;  // so often spinning in vain is no reason yet
   static constexpr int kTryAgain = 64;    // after so many short sleeps it spins again, to see whether it helps now
