@@ -36,7 +36,7 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 /// The ring of a context that is_open().
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   return {reinterpret_cast<SegmentHeader*>(context.queue), static_cast<std::byte*>(context.buffers), params_of(context),
-          context.padding[6] != 0 ? &tripwire_of(context) : nullptr, pace};
+          has_tripwire(context) ? &tripwire_of(context) : nullptr, pace};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

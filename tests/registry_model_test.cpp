@@ -23,6 +23,7 @@ constexpr int kNames = 12;
 constexpr int kUsers = 3;
 constexpr int kProcesses = 8;
 constexpr Params kSizes[] = {{.queue_size = 8, .message_size = 16}, {.queue_size = 16, .message_size = 1000}};
+
 /// What the model knows of a channel. `reap_at` is computed, not kept.
 struct ModelChannel {
   std::string name;

@@ -14,7 +14,7 @@ namespace {
 
 using Clock = Tally::Clock;
 
-constexpr milliseconds kSilence{1000};         // without a message, after which the broker is asked for the sender
+constexpr milliseconds kSilence{1000};       // without a message, after which the broker is asked for the sender
 constexpr milliseconds kEndMarkerWait{100};  // for what follows the last of --count messages
 
 /// The receiving end, and how it waits for the sender.

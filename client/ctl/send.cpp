@@ -15,7 +15,7 @@ namespace {
 
 using Clock = Tally::Clock;
 
-constexpr milliseconds kNap{2};       // between looks at what is still to be received, which nothing announces
+constexpr milliseconds kNap{2};         // between looks at what is still to be received, which nothing announces
 constexpr milliseconds kStalled{1000};  // without progress, after which the terminal says what we wait for
 
 /// The sending end, and how it waits for the receiver.

@@ -13,6 +13,7 @@ inline constexpr std::uint8_t kContextBelieves = kFeatureAnnouncesSleep;      //
 inline constexpr std::uint8_t kContextJoinedFences = kFeatureFencesForBoth;  ///< its process has joined them (waiting.h)
 inline constexpr std::uint8_t kContextWatchesPeer = 2;                       ///< no broker does it
 inline constexpr std::uint8_t kContextHasDescriptor = 8;                     ///< its calls keep its role's descriptor in order
+static_assert((kContextBelieves ^ kContextJoinedFences ^ kContextWatchesPeer ^ kContextHasDescriptor) == 15);
 
 /// The Pace of a context: its guesses, at padding[1].
 static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
@@ -31,8 +32,9 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
 
 /// The tripwire of a context, at padding[6] bytes behind its init flag. Those are 0 where none may be read (a caller's buffer,
 /// and 3 of 100 sizes): the flag is always whole.
-inline constexpr std::uint8_t kTripwireFromFlag = tripwire_offset({2, 1}) - init_flag_offset({2, 1});
-static_assert(tripwire_offset({2, 1}) - init_flag_offset({2, 1}) == kTripwireFromFlag && (kInitFlag & kTripwire) != 0);
+inline constexpr std::uint8_t kTripwireFromFlag{tripwire_offset({2, 1}) - init_flag_offset({2, 1})};
+static_assert((kInitFlag & kTripwire) != 0);
+[[nodiscard]] inline bool has_tripwire(const ZipcContext& context) noexcept { return context.padding[6] != 0; }
 [[nodiscard]] inline const std::atomic<std::uint8_t>& tripwire_of(const ZipcContext& context) noexcept {
   const auto* byte = reinterpret_cast<const std::byte*>(context.init_flag) + context.padding[6];
   return *reinterpret_cast<const std::atomic<std::uint8_t>*>(byte);

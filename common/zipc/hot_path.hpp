@@ -189,10 +189,8 @@ class HotPath {
     ZIPC_TEST_POINT("publish.before-tail");
     header_->tail.store(next, kOrderPublish);  // [message-ready]
     ZIPC_TEST_POINT("publish.after-tail");
-    light_fence();
-    // An existing receiver may sleep unannounced, whatever its predecessor has announced.
-    const std::uint32_t is_cut = ~std::uint32_t{tripwire_->load(std::memory_order_relaxed)} & kTripwire;  // as is_zipc()
-    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender, is_cut);
+    // An existing receiver may sleep, whatever its predecessor has announced.
+    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender, tripwire_);
   }
 
   /// Gives the `count` slots before `next` back. Error::ok or kUnconcluded.
@@ -202,21 +200,24 @@ class HotPath {
     ZIPC_TEST_POINT("free.before-head");
     header_->head.store(next, kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
-    light_fence();
-    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver, 0);
+    // An existing sender never sleeps.
+    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver, nullptr);
   }
 
-  /// P2 and P3 of waiting.h, and a look at our own notice, after light_fence() where that will do for P2: Error::ok if there
-  /// is nothing else to do. Otherwise, or if it will not: kUnconcluded. All questions are one branch: each costs more than the
-  /// instructions that save it.
+  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is nothing
+  /// else to do. Otherwise, or if it will not: kUnconcluded. `tripwire`: null if a sleeper has announced itself in any case.
   [[nodiscard, gnu::always_inline]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
                                                             const std::atomic<std::uint32_t>& waiting,
                                                             const std::atomic<std::uint32_t>& notice,
-                                                            std::uint32_t else_to_do) const noexcept {
-    ZIPC_TEST_POINT("wake.after-fence");
+                                                            const std::atomic<std::uint8_t>* tripwire) const noexcept {
     // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
+    light_fence();
+    ZIPC_TEST_POINT("wake.after-fence");
     constexpr std::uint32_t kWanted = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
-    else_to_do |= ~(sleeper_features.load(std::memory_order_relaxed) & relies_on_) & kWanted;         // on our line
+    // One branch for all: with one each a stream of 64-byte messages takes 1.1 to 1.2 times as long.
+    std::uint32_t else_to_do = 0;
+    if (tripwire != nullptr) else_to_do = ~std::uint32_t{tripwire->load(std::memory_order_relaxed)} & kTripwire;  // as is_zipc()
+    else_to_do |= ~(sleeper_features.load(std::memory_order_relaxed) & relies_on_) & kWanted;       // on our line
     else_to_do |= waiting.load(kOrderObserve) | (notice.load(kOrderObserve) & kNoticeElsewhere);  // [sleep-announced], [moving]
     if (else_to_do == 0) [[likely]] return Error::ok;
     return kUnconcluded;

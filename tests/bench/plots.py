@@ -21,6 +21,7 @@ def draw(path, title, settings, curves):
     curves = [(name, points) for name, points in curves if points]
     if not curves:
         return
+
     def style(number, name, points):
         marks = "lines" if len(points) > 20 else "linespoints pointsize 0.5"
         width = 2 if name.startswith("zipc") else 1
