@@ -45,6 +45,8 @@
 /// *Every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed what
 /// it published and has announced its next sleep, but before S4. To wake once for each announcement would then lose the
 /// wake-up of the next publication; a test that hung has shown it.
+///
+/// tests/model/handshake.pml and tests/model/doorbell.pml check all of this, and what goes wrong where a piece is missing.
 #pragma once
 
 #include <algorithm>
