@@ -127,6 +127,7 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
               .lock = std::move(lock),
               .set_up = {},
               .params = reply->params,
+              .mapping = {},
               .lease = reply->lease,
               .broker = broker.socket_path(),
               .waiting = reply->waiting,
@@ -137,9 +138,9 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
   ZIPC_TEST_POINT("attach.after-set-up-lock");
   taken.set_up.emplace(std::move(*set_up));
   if (auto looked = refresh(taken.file); !looked) return looked.failure();
-  auto params = set_up_segment(taken.file, reply->params, {});
-  if (!params) return params.failure();
-  taken.params = *params;
+  auto ready = set_up_segment(taken.file, reply->params, {});
+  if (!ready) return ready.failure();
+  taken.mapping = std::move(ready->mapping);
   return taken;
 }
 
@@ -173,9 +174,10 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
   taken.set_up.emplace(std::move(*set_up));
   if (auto looked = refresh(taken.file); !looked) return looked.failure();
   if (!taken.file.linked) return Outcome{};
-  auto params = set_up_segment(taken.file, request.params, {.origin = Origin::direct});
-  if (!params) return params.failure();
-  taken.params = *params;
+  auto ready = set_up_segment(taken.file, request.params, {.origin = Origin::direct});
+  if (!ready) return ready.failure();
+  taken.params = ready->params;
+  taken.mapping = std::move(ready->mapping);
   ZIPC_TEST_POINT("direct.before-role-lock");
   taken.again = find(taken.file.id, request.name, request.role) != nullptr;
   if (taken.again) return Outcome(std::move(taken));
@@ -205,21 +207,19 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
     if (held != nullptr) return use_again(*held, *taken);
     return role_taken(request.name, request.role, holder_pid(taken->file, request.role));
   }
-  auto mapping = Mapping::map(taken->file.fd.get(), segment_size(taken->params));
-  if (!mapping) return mapping.failure();
   std::shared_ptr<Readiness> readiness;
   if (!taken->broker.empty()) {
     readiness = std::make_shared<Readiness>(request.name, request.role, taken->broker);
-    readiness::add(mapping->address(), readiness);
+    readiness::add(taken->mapping.address(), readiness);
   }
   ZIPC_TEST_POINT("attach.before-entering");
-  enter_role(taken->file, *mapping, taken->params, request.role, pid_to_note(taken->broker));
+  enter_role(taken->file, taken->mapping, taken->params, request.role, pid_to_note(taken->broker));
   ZIPC_TEST_POINT("attach.after-entering");
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
                           .params = taken->params,
-                          .mapping = std::move(*mapping),
+                          .mapping = std::move(taken->mapping),
                           .lock = std::move(taken->lock),
                           .owner = getpid(),
                           .lease = taken->lease,
@@ -287,13 +287,11 @@ Result<void> Attachments::follow(Attachment& attachment) {
 }
 
 Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
-  auto mapping = Mapping::map(taken.file.fd.get(), segment_size(taken.params));
-  if (!mapping) return mapping.failure();
   attachment.former.reserve(attachment.former.size() + 1);  // nothing may fail once the role is entered there
   Ring left(attachment.mapping.address(), attachment.params, nullptr);
-  if (attachment.readiness) readiness::add(mapping->address(), attachment.readiness);
+  if (attachment.readiness) readiness::add(taken.mapping.address(), attachment.readiness);
   ZIPC_TEST_POINT("follow.before-entering");
-  enter_role(taken.file, *mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
+  enter_role(taken.file, taken.mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
              left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
   left.retract(attachment.role);  // whoever finds it here still has died before it came there
@@ -307,7 +305,7 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   attachment.former.push_back(std::move(attachment.mapping));
   attachment.id = taken.file.id;
   attachment.params = taken.params;
-  attachment.mapping = std::move(*mapping);
+  attachment.mapping = std::move(taken.mapping);
   attachment.lock = std::move(taken.lock);
   attachment.lease = taken.lease;
   ZIPC_TEST_POINT("follow.after-noting");

@@ -101,6 +101,7 @@ class Attachments {
     LockHandle lock;
     std::optional<SetUpLock> set_up;
     Params params;
+    Mapping mapping;  // none if `again`, maybe
     std::int64_t lease = 0;
     std::string broker;
     Waiting waiting = Waiting::adaptive;

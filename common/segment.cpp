@@ -117,7 +117,7 @@ Failure other_sizes(const std::string& name, const Params& has, const Params& wa
 }
 
 /// A file that is new, or one whose maker was killed before it had written the mark.
-Result<Params> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
+Result<ReadySegment> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
   ZIPC_TEST_POINT("set-up.before-allocating");
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) {
     static_cast<void>(ftruncate(file.fd.get(), 0));  // give back what was allocated; the file counts as new again
@@ -130,7 +130,7 @@ Result<Params> set_up_new(const SegmentFile& file, const Params& params, const C
   ZIPC_TEST_POINT("set-up.after-flag");
   stamp(mapping->header(), params, creator);
   ZIPC_TEST_POINT("set-up.after-mark");
-  return params;
+  return ReadySegment{.params = params, .mapping = std::move(*mapping)};
 }
 
 bool info_says_existing_peer(const SegmentHeader& header) noexcept {
@@ -146,26 +146,62 @@ bool existing_peer_attached(const SegmentFile& file, const Params& params) noexc
 #endif
 }
 
-/// A file that bears zipc's mark.
-Result<Params> set_up_marked(const SegmentFile& file, const std::optional<Params>& wanted) {
-  const auto info = read_segment_info(file);
+Result<SegmentInfo> info_of(const SegmentFile& file, const SegmentHeader& header) {
+  const std::uint32_t mark = mark_of(header);
+  if ((mark & ~kMarkVersionMask) != (kMark & ~kMarkVersionMask)) {
+    return Failure{Error::foreign_segment, "the segment " + file.name + " was not made by zipc"};
+  }
+  if (mark != kMark) {
+    return Failure{Error::foreign_segment, "the segment " + file.name + " has layout version " +
+                                               std::to_string(mark & kMarkVersionMask) + "; this zipc knows version " +
+                                               std::to_string(kMark & kMarkVersionMask)};
+  }
+  SegmentInfo info;
+  info.params = params_of(header);
+  if (!check_params(info.params) || file.size < smallest_segment_size(info.params)) {
+    return Failure{Error::corrupt, "the header of " + file.name + " claims " + to_string(info.params) + ", but the file has " +
+                                       std::to_string(file.size) + " bytes"};
+  }
+  const std::uint32_t origin = header.origin.load(std::memory_order_relaxed);  // after [marked]
+  info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
+                  .generation = header.generation.load(std::memory_order_relaxed),
+                  .broker_id = header.broker_id.load(std::memory_order_relaxed),
+                  .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
+                  .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
+  info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
+  info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
+  // After [marked] as well; the pids change at any time, and are information only.
+  info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));
+  info.receiver_pid = static_cast<int>(header.receiver_pid.load(std::memory_order_relaxed));
+  return info;
+}
+
+Failure too_short(const SegmentFile& file) {
+  return {Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
+}
+
+/// A file that bears zipc's mark. `mapping`: all of it.
+Result<ReadySegment> set_up_marked(const SegmentFile& file, Mapping mapping, const std::optional<Params>& wanted) {
+  const auto info = info_of(file, mapping.header());
   if (!info) return info.failure();
-  if (wanted && *wanted != info->params) return other_sizes(file.name, info->params, *wanted);
+  const Params& params = info->params;
+  if (wanted && *wanted != params) return other_sizes(file.name, params, *wanted);
   if (info->existing_peer_seen) {  // the file's new size will no longer tell
-    auto header = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
-    if (!header) return header.failure();
-    header->header().origin.fetch_or(kOriginExistingPeer, std::memory_order_relaxed);  // under the set-up lock
+    mapping.header().origin.fetch_or(kOriginExistingPeer, std::memory_order_relaxed);  // under the set-up lock
   }
   ZIPC_TEST_POINT("set-up-marked.before-allocating");
-  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(info->params)); !allocated) {
-    return allocated.failure();
-  }
+  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) return allocated.failure();
   ZIPC_TEST_POINT("set-up-marked.after-allocating");
-  return info->params;
+  if (mapping.size() < segment_size(params)) {  // an existing peer had made the file shorter
+    auto whole = Mapping::map(file.fd.get(), segment_size(params));
+    if (!whole) return whole.failure();
+    mapping = std::move(*whole);
+  }
+  return ReadySegment{.params = params, .mapping = std::move(mapping)};
 }
 
 /// A file that an existing peer has made: it has the peer's size, and no mark.
-Result<Params> set_up_unmarked(const SegmentFile& file, const std::optional<Params>& wanted) {
+Result<ReadySegment> set_up_unmarked(const SegmentFile& file, const std::optional<Params>& wanted) {
   if (!wanted) {
     return Failure{Error::foreign_segment, "the segment " + file.name +
                                                " does not say its sizes: it was not made by zipc; give queue_size and message_size"};
@@ -182,7 +218,7 @@ Result<Params> set_up_unmarked(const SegmentFile& file, const std::optional<Para
     write_init_flag(mapping->address(), *wanted);
   }
   stamp(mapping->header(), *wanted, {.origin = Origin::unknown});
-  return *wanted;
+  return ReadySegment{.params = *wanted, .mapping = std::move(*mapping)};
 }
 
 }  // namespace
@@ -275,7 +311,7 @@ std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexc
 #endif
 }
 
-Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted, const Creator& creator) {
+Result<ReadySegment> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted, const Creator& creator) {
   if (wanted) {
     if (auto valid = check_params(*wanted); !valid) return valid.failure();
   }
@@ -283,51 +319,20 @@ Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Param
     if (wanted) return set_up_new(file, *wanted, creator);
     return Failure{Error::channel_not_found, "the segment " + file.name + " is empty: nobody has set it up"};
   }
-  if (file.size < sizeof(SegmentHeader)) {
-    return Failure{Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
-  }
-  auto header = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
-  if (!header) return header.failure();
-  if (mark_of(header->header()) != 0) return set_up_marked(file, wanted);
+  if (file.size < sizeof(SegmentHeader)) return too_short(file);
+  auto mapping = Mapping::map(file.fd.get(), file.size);
+  if (!mapping) return mapping.failure();
+  if (mark_of(mapping->header()) != 0) return set_up_marked(file, std::move(*mapping), wanted);
   // Only zipc makes files of this size, and nobody has used one without a mark.
   if (wanted && file.size == segment_size(*wanted)) return set_up_new(file, *wanted, creator);
   return set_up_unmarked(file, wanted);
 }
 
 Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
-  if (file.size < sizeof(SegmentHeader)) {
-    return Failure{Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
-  }
+  if (file.size < sizeof(SegmentHeader)) return too_short(file);
   auto mapping = Mapping::map(file.fd.get(), sizeof(SegmentHeader));
   if (!mapping) return mapping.failure();
-  const SegmentHeader& header = mapping->header();
-  const std::uint32_t mark = mark_of(header);
-  if ((mark & ~kMarkVersionMask) != (kMark & ~kMarkVersionMask)) {
-    return Failure{Error::foreign_segment, "the segment " + file.name + " was not made by zipc"};
-  }
-  if (mark != kMark) {
-    return Failure{Error::foreign_segment, "the segment " + file.name + " has layout version " +
-                                               std::to_string(mark & kMarkVersionMask) + "; this zipc knows version " +
-                                               std::to_string(kMark & kMarkVersionMask)};
-  }
-  SegmentInfo info;
-  info.params = params_of(header);
-  if (!check_params(info.params) || file.size < smallest_segment_size(info.params)) {
-    return Failure{Error::corrupt, "the header of " + file.name + " claims " + to_string(info.params) + ", but the file has " +
-                                       std::to_string(file.size) + " bytes"};
-  }
-  const std::uint32_t origin = header.origin.load(std::memory_order_relaxed);  // after [marked]
-  info.creator = {.origin = static_cast<Origin>(origin & kOriginMask),
-                  .generation = header.generation.load(std::memory_order_relaxed),
-                  .broker_id = header.broker_id.load(std::memory_order_relaxed),
-                  .linger_ms = header.linger_ms.load(std::memory_order_relaxed),
-                  .owner_uid = header.owner_uid.load(std::memory_order_relaxed)};
-  info.creator.leased_once = (origin & kOriginLeasedOnce) != 0;
-  info.existing_peer_seen = (origin & kOriginExistingPeer) != 0 || existing_peer_attached(file, info.params);
-  // After [marked] as well; the pids change at any time, and are information only.
-  info.sender_pid = static_cast<int>(header.sender_pid.load(std::memory_order_relaxed));
-  info.receiver_pid = static_cast<int>(header.receiver_pid.load(std::memory_order_relaxed));
-  return info;
+  return info_of(file, mapping->header());
 }
 
 void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,

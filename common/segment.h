@@ -97,23 +97,30 @@ class Mapping {
 /// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.hpp).
 [[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
 
+/// A segment with memory allocated for all of it, and a header that says so.
+struct ReadySegment {
+  Params params;
+  Mapping mapping;  ///< segment_size(params) bytes at least
+};
+
 /// Makes the segment ready: allocates all of its memory, writes the header if the file is new, checks the header if it is
-/// not, and completes what an existing peer has made, or a process that was killed had begun. Returns its sizes.
+/// not, and completes what an existing peer has made, or a process that was killed had begun. Returns it mapped.
 ///
 /// `wanted`: the sizes asked for; if they are not given, the file must have been made by zipc. `creator` is written into a
 /// new header only. The caller holds the set-up lock.
 /// Errors: params_mismatch (with both sizes), out_of_memory, foreign_segment, corrupt, channel_not_found (a new file and
 /// no sizes), system. When a new file cannot be set up, it stays empty.
-[[nodiscard]] Result<Params> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted,
-                                            const Creator& creator);
+[[nodiscard]] Result<ReadySegment> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted,
+                                                  const Creator& creator);
 
 /// The header's constants. Error::foreign_segment when the file bears no mark of zipc or one of another layout version,
 /// corrupt when its sizes are impossible or do not fit the file.
 [[nodiscard]] Result<SegmentInfo> read_segment_info(const SegmentFile& file);
 
 /// Forgets what holders that are gone have left in the header, then announces a new holder of `role`, and arms the tripwire. The
-/// caller holds the set-up lock and the role's lock. `pid` is what others are told; 0: the broker has noted it already, and has doorbells. `received_before`:
-/// the holder comes from the channel's earlier memory, where it has received so many of the messages that wait here.
+/// caller holds the set-up lock and the role's lock. `pid` is what others are told; 0: the broker has noted it already, and has
+/// doorbells. `received_before`: the holder comes from the channel's earlier memory, where it has received so many of the
+/// messages that wait here.
 void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before = {});
 
