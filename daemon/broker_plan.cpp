@@ -213,7 +213,7 @@ void Broker::change(const ChannelSpec& spec, TimePoint now) {
   registry_.configure(spec, now);
   if (channel.backing) segments_.describe(spec, channel.backing->id);
   if (!before.provisioned) log::info("channel " + spec.name + " taken over by the configuration");
-  if (channel.state() != ChannelState::in_use) liveness_.unwatch(spec.name);  // it may have been draining
+  if (channel.state() != ChannelState::in_use) liveness_.rest(spec.name);  // it may have been draining
   if (before.permissions != spec.permissions) {
     log::info("channel " + spec.name + " has mode " + octal(spec.permissions.mode) + " now, owner " +
               std::to_string(spec.permissions.owner) + ", group " + std::to_string(spec.permissions.group));

@@ -110,7 +110,7 @@ void Broker::note_waiting(const std::string& name, const SegmentLook& look, Time
   if (channel.waiting != 0) {
     liveness_.watch(name, look.fd.get());
   } else {
-    liveness_.unwatch(name);
+    liveness_.rest(name);
   }
 }
 
@@ -131,7 +131,7 @@ std::optional<SegmentLook> Broker::settle(const Channel& channel, TimePoint now)
   settle_formers(channel);
   if (channel.existing_peer && !(is_there && is_open_elsewhere(*look))) {
     registry_.set_existing_peer(name, false, now);
-    if (!channel.is_leased()) liveness_.unwatch(name);
+    if (!channel.is_leased()) liveness_.rest(name);
   }
   if (!is_there) {
     registry_.set_waiting(name, 0, now);
@@ -162,7 +162,7 @@ void Broker::end(const std::string& name, Role role, const SegmentLook* look, Ti
   doorbells_.drop(name, role);
   doorbells_.ring(name, other(role));  // also for a departure of which the holder itself has told
   ZIPC_TEST_POINT("end.after-registry");
-  if (channel.state() != ChannelState::in_use) liveness_.unwatch(name);
+  if (channel.state() != ChannelState::in_use) liveness_.rest(name);
 }
 
 void Broker::drop_doorbells(const std::string& name) noexcept {

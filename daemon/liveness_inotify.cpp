@@ -41,10 +41,15 @@ class Liveness::Watcher {
   }
 
   void watch(const std::string& name, int fd) {
+    resting_.erase(name);
     if (!events_.is_open() || watches_.contains(name)) return;
     // By descriptor, not by name: the name may lead to another file by now.
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    const int watch = inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE);
+    int watch = -1;
+    while ((watch = inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE)) < 0 && errno == ENOSPC &&
+           !resting_.empty()) {  // the user's limit is reached
+      unwatch(std::string(*resting_.begin()));
+    }
     if (watch < 0)
       return log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
     watches_[name] = watch;
@@ -56,8 +61,14 @@ class Liveness::Watcher {
     if (watches_.contains(name)) look_later(name, 0);
   }
 
+  void rest(const std::string& name) {
+    rechecks_.erase(name);
+    if (watches_.contains(name)) resting_.insert(name);
+  }
+
   void unwatch(const std::string& name) {
     rechecks_.erase(name);
+    resting_.erase(name);
     const auto watch = watches_.find(name);
     if (watch == watches_.end()) return;
     inotify_rm_watch(events_.native_handle(), watch->second);  // fails if the file has gone, and the watch with it
@@ -122,6 +133,7 @@ class Liveness::Watcher {
   }
 
   void look(const std::string& name, std::size_t step) {
+    if (resting_.contains(name)) return;
     const bool still_held = prompt && prompt(name);  // may unwatch the channel
     if (!still_held || step == kLookAgainAfter.size() || !watches_.contains(name) || stopped_) {
       rechecks_.erase(name);
@@ -146,6 +158,7 @@ class Liveness::Watcher {
   alignas(inotify_event) std::array<char, 4096> buffer_{};
   std::map<std::string, int> watches_;
   std::unordered_map<int, std::string> names_;
+  std::set<std::string> resting_;  // of the watched channels, those that nobody holds
   std::map<std::string, Recheck> rechecks_;  // channels that are looked at again soon
   bool stopped_ = false;
 };
@@ -155,6 +168,7 @@ Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
 void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }
 void Liveness::watch_holder(const std::string& name, int fd) { watcher_->watch_holder(name, fd); }
+void Liveness::rest(const std::string& name) { watcher_->rest(name); }
 void Liveness::unwatch(const std::string& name) { watcher_->unwatch(name); }
 void Liveness::catch_up() { watcher_->catch_up(); }
 void Liveness::stop() { watcher_->stop(); }

@@ -11,6 +11,7 @@ void Liveness::on_prompt(Prompt) {}
 void Liveness::watch(const std::string&, int) {}
 void Liveness::watch_holder(const std::string&, int) {}
 void Liveness::catch_up() {}
+void Liveness::rest(const std::string&) {}
 void Liveness::unwatch(const std::string&) {}
 void Liveness::stop() {}
 
