@@ -406,6 +406,12 @@ Result<int> Attachments::descriptor(ZipcContext& context) {
   return descriptor;
 }
 
+bool Attachments::notify(const std::string& path, std::string_view method, protocol::json::object parameters) noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  Connection* connection = lock ? connection_.known_at(path) : nullptr;
+  return connection != nullptr && connection->notify(method, std::move(parameters));
+}
+
 /// The role that a context stands for, also by memory that the channel has left.
 Attachments::Attachment* Attachments::find(const ZipcContext& context) noexcept {
   const void* memory = context.queue;

@@ -70,6 +70,10 @@ class Attachments {
   /// broker), closed, fenced, role_taken (the parent's), and as Readiness::descriptor().
   [[nodiscard]] Result<int> descriptor(ZipcContext& context);
 
+  /// Sends the broker at `path` a call that wants no reply, over a connection that this process has, if no other thread uses
+  /// that just now. Returns whether it was sent. Never blocks.
+  bool notify(const std::string& path, std::string_view method, protocol::json::object parameters) noexcept;
+
   /// Ends one use of the role that `context` stands for, and with the last one the role. Unknown contexts (over a caller's
   /// memory) are left alone.
   void detach(const ZipcContext& context) noexcept;

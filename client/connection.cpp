@@ -250,11 +250,13 @@ Result<std::optional<protocol::Reply>> Connection::next_reply(std::chrono::milli
   return std::optional<protocol::Reply>(std::move(*reply));
 }
 
-void Connection::notify(std::string_view method, protocol::json::object parameters) noexcept {
-  if (!fd_ || !is_ours()) return;
+bool Connection::notify(std::string_view method, protocol::json::object parameters) noexcept {
+  if (!fd_ || !is_ours()) return false;
   const std::string message = to_message(protocol::Call{.method = std::string(method), .parameters = std::move(parameters), .oneway = true});
   const auto sent = ::send(fd_.get(), message.data(), message.size(), kSendFlags | MSG_DONTWAIT);
-  if (sent != static_cast<ssize_t>(message.size())) fd_.reset();  // half a message would garble the next one
+  if (sent == static_cast<ssize_t>(message.size())) return true;
+  if (sent > 0) fd_.reset();  // half a message would garble the next one
+  return false;
 }
 
 Result<void> Connection::send_all(std::string_view message) {
@@ -330,10 +332,15 @@ Result<Connection*> ProcessConnection::get() {
   return connection_.get();
 }
 
-Result<Connection*> ProcessConnection::get_at(const std::string& path) {
+Connection* ProcessConnection::known_at(const std::string& path) const noexcept {
   for (auto* known : {connection_.get(), other_.get()}) {
     if (known != nullptr && known->is_ours() && known->socket_path() == path) return known;
   }
+  return nullptr;
+}
+
+Result<Connection*> ProcessConnection::get_at(const std::string& path) {
+  if (auto* known = known_at(path)) return known;
   const auto timeout = broker_timeout();
   if (!timeout) return timeout.failure();
   auto opened = Connection::open({path}, *timeout);

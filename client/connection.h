@@ -48,8 +48,8 @@ class Connection {
   [[nodiscard]] Result<protocol::json::object> call_here(std::string_view method, protocol::json::object parameters,
                                                          std::vector<UniqueFd>* fds, bool& is_refusal);
 
-  /// Sends a call that wants no reply. Never blocks; that it fails is of no interest.
-  void notify(std::string_view method, protocol::json::object parameters) noexcept;
+  /// Sends a call that wants no reply. Never blocks. False: it was not sent, which few callers mind.
+  bool notify(std::string_view method, protocol::json::object parameters) noexcept;
 
   /// Sends a call that has several replies; next_reply() gives them. The connection serves nothing else from then on.
   [[nodiscard]] Result<void> send_call(std::string_view method, protocol::json::object parameters);
@@ -91,6 +91,9 @@ class ProcessConnection {
 
   /// A connection to the broker at `path`, which was there: waits for it. Error::no_broker, permission_denied, system.
   [[nodiscard]] Result<Connection*> get_at(const std::string& path);
+
+  /// One that there is already; null.
+  [[nodiscard]] Connection* known_at(const std::string& path) const noexcept;
 
   /// The connection, if there is one already.
   [[nodiscard]] Connection* current() const noexcept { return connection_.get(); }

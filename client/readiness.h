@@ -57,6 +57,7 @@ class Readiness {
   [[nodiscard]] Result<void> take_doorbell(std::chrono::milliseconds patience);
   void look_for_broker() noexcept;
   void ask_for_peers(std::uint32_t serial) noexcept;
+  void have_peer_rung();
 
   std::string channel_;
   Role role_;

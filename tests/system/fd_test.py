@@ -35,7 +35,7 @@ class FdPeer(Process):
 
 
 class FdTest(BrokerTest):
-    config = f"defaults: {{queue_size: {SLOTS}, message_size: 64, linger: 1h}}\n"
+    config = f"defaults: {{queue_size: {SLOTS}, message_size: 64, linger: 1h}}\nlimits: {{connections: 20}}\n"
 
     def setUp(self):
         super().setUp()
@@ -300,6 +300,33 @@ class FdTest(BrokerTest):
         finally:
             self.zipcd.send_signal(signal.SIGCONT)
         self.assertEqual(receiver.answer(), "done")
+
+    def test_is_rung_by_a_peer_without_a_descriptor_for_another_connection(self):
+        sender = self.fd_peer("send")
+        receiver = self.waiting_receiver()
+        receiver.start("wait")
+        in_use = len(os.listdir(f"/proc/{sender.popen.pid}/fd"))
+        resource.prlimit(sender.popen.pid, resource.RLIMIT_NOFILE, (in_use, in_use))
+        self.assertEqual(sender.do("try"), "ok 0")
+        self.assertEqual(receiver.answer(), "ready")
+        self.assertEqual(receiver.do("try"), "ok 0")
+        receiver.start("stream", 3)
+        for number in range(1, 4):
+            self.assertEqual(sender.do("try"), f"ok {number}")
+        self.assertEqual(receiver.answer(), "done")
+
+    def test_is_rung_by_a_peer_that_zipcd_gives_no_other_connection(self):
+        sender = self.fd_peer("send")
+        receiver = self.waiting_receiver()
+        receiver.start("wait")
+        others = []
+        with self.assertRaises((OSError, AssertionError)):  # refused: it is closed
+            while True:
+                others.append(self.connect())
+                self.assertIsNone(others[-1].broker("Ping")[0])
+        self.assertEqual(sender.do("try"), "ok 0")
+        self.assertEqual(receiver.answer(), "ready")
+        self.assertEqual(receiver.do("try"), "ok 0")
 
     def test_of_a_parent_is_not_for_its_child(self):
         sender = self.fd_peer("send")
