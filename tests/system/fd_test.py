@@ -16,8 +16,8 @@ STREAM = int(os.environ.get("ZIPC_TEST_MESSAGES", 1000000)) // 20
 class FdPeer(Process):
     """A process that does what it is told."""
 
-    def __init__(self, env, role, name, slots=SLOTS, size=64):
-        super().__init__([program("FD_PEER"), role, name, str(slots), str(size)], env, stdin=subprocess.PIPE)
+    def __init__(self, env, role, name, slots=SLOTS, size=64, under=()):
+        super().__init__([*under, program("FD_PEER"), role, name, str(slots), str(size)], env, stdin=subprocess.PIPE)
         self.wait_line("attached")
 
     def start(self, *command):

@@ -4,11 +4,18 @@ import re
 import tempfile
 import unittest
 
+from fd_test import FdPeer
 from harness import BrokerTest, run, program, shm_path, unique_name
 
 MESSAGES = 300000
 # Starting takes a few hundred; and a sender that comes first wakes nobody for each message until the queue is full.
 MOST = MESSAGES // 100
+
+
+def calls_in(path):
+    """The system calls that `strace -c` has counted."""
+    with open(path, encoding="ascii") as file:
+        return int(re.search(r"(\d+)\s+\d*\s*total", file.read()).group(1))
 
 
 class SystemCalls(BrokerTest):
@@ -21,10 +28,7 @@ class SystemCalls(BrokerTest):
             code, out, err = run(["sh", "-c", script], {**env, "PEER": program("ZIPC_PEER")})
             self.assertEqual(code, 0, out + err)
             self.assertIn(f"sent {MESSAGES}", out)
-            total = 0
-            for side in ("send", "receive"):
-                with open(f"{folder}/{side}", encoding="ascii") as file:
-                    total += int(re.search(r"(\d+)\s+\d*\s*total", file.read()).group(1))
+            total = calls_in(f"{folder}/send") + calls_in(f"{folder}/receive")
         if os.path.exists(shm_path(name)):
             os.unlink(shm_path(name))
         return total
@@ -46,9 +50,33 @@ class SystemCalls(BrokerTest):
                           f"strace -f -c -o {folder}/send $PEER send {name} 16 64 --spin --count {MESSAGES} && wait $!")
                 code, out, err = run(["sh", "-c", script], {"ZIPC_BROKER": "off", "PEER": program("ZIPC_PEER")})
                 self.assertEqual(code, 0, out + err)
-                with open(f"{folder}/send", encoding="ascii") as file:
-                    self.assertLess(int(re.search(r"(\d+)\s+\d*\s*total", file.read()).group(1)), MOST)
+                self.assertLess(calls_in(f"{folder}/send"), MOST)
             os.unlink(shm_path(name))
+
+    def test_beside_a_descriptor_that_nobody_polls_just_now(self):
+        """A descriptor costs a message nothing until a call has found nothing."""
+        slots, times = 4096, 20
+        self.start_zipcd()
+        name = unique_name("descriptor")
+        with tempfile.TemporaryDirectory() as folder:
+            def peer(role, descriptor):
+                traced = FdPeer(self.env, role, name, slots, 8, under=["strace", "-f", "-c", "-o", f"{folder}/{role}"])
+                self.addCleanup(traced.end)
+                if descriptor:
+                    self.assertEqual(traced.do("fd"), "fd")
+                return traced
+
+            for of_sender, of_receiver in ((False, True), (True, False), (True, True)):
+                with self.subTest(sender=of_sender, receiver=of_receiver):
+                    receiver, sender = peer("receive", of_receiver), peer("send", of_sender)
+                    for _ in range(times):  # as many as there is space for, and as many as there are
+                        sender.do("stream", slots - 1)
+                        receiver.do("stream", slots - 1)
+                    for end in (sender, receiver):
+                        code, out, err = end.finish()
+                        self.assertEqual(code, 0, out + err)
+                    total = calls_in(f"{folder}/send") + calls_in(f"{folder}/receive")
+                    self.assertLess(total, times * (slots - 1) // 100)
 
 
 if __name__ == "__main__":
