@@ -215,6 +215,8 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
   ZIPC_TEST_POINT("attach.before-entering");
   enter_role(taken->file, taken->mapping, taken->params, request.role, pid_to_note(taken->broker));
   ZIPC_TEST_POINT("attach.after-entering");
+  taken->set_up.reset();  // the peer need not wait for what follows
+  taken->mapping.prefault();
   attachments_.push_back({.id = taken->file.id,
                           .name = request.name,
                           .role = request.role,
@@ -294,6 +296,8 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   enter_role(taken.file, taken.mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
              left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
+  taken.set_up.reset();
+  taken.mapping.prefault();
   left.retract(attachment.role);  // whoever finds it here still has died before it came there
   // Without memory for a copy it stays shared: its file is there a little longer, and nobody reads it.
   static_cast<void>(attachment.mapping.make_private(attachment.params, attachment.role));

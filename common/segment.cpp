@@ -272,6 +272,13 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
   }
 }
 
+void Mapping::prefault() const noexcept {
+#ifdef __linux__
+  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE of Linux 5.14; older headers lack it
+  static_cast<void>(madvise(address(), size(), kPopulateWrite));  // an older kernel refuses: then page by page
+#endif
+}
+
 Result<void> Mapping::make_private(const Params& params, Role role) try {
   // The receiver may have pointers to the slot that it received last and the one that it peeks at, the sender to the one
   // that it published last and the one that it has on loan.

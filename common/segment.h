@@ -85,6 +85,11 @@ class Mapping {
   [[nodiscard]] std::uint64_t size() const noexcept { return region_.get_size(); }
   [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
 
+  /// Has the system enter all of it into the process's page table now, so that no message waits for that: without, the first lap
+  /// of a queue of 4 KiB messages takes 5 times as long (2.0 us a message instead of 0.37). Only on Linux. Cost: 0.5 us a
+  /// page, and 1.6 us if nobody has touched it before, for the system to clear it.
+  void prefault() const noexcept;
+
   /// Puts a private copy of the header, and of the slots that `role` may still have pointers to, in place of the shared
   /// memory, which is given up, and with it the lock. Pointers stay good; what is written has no effect. Error::out_of_memory:
   /// nothing has changed.

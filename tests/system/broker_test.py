@@ -1,6 +1,7 @@
 """zipcd as its clients meet it: real processes on a real socket, a Varlink client written by hand, kill -9."""
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -10,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import BrokerTest, Varlink, as_another_user, eventually, run, program, shm_path, unique_name
+from harness import BrokerTest, Process, Varlink, as_another_user, eventually, run, program, shm_path, unique_name
 
 PROVISIONED = unique_name("provisioned")
 SMALL = unique_name("small")
@@ -73,6 +74,22 @@ class Dynamic(BrokerTest):
         receiver.check()
         eventually(lambda: self.channel(name) is None, "it is reaped")
         self.assertFalse(os.path.exists(shm_path(name)))
+
+    def test_is_mapped_page_by_page_before_its_first_message(self):
+        def resident_and_size(peer):
+            with open(f"/proc/{peer.pid}/smaps", encoding="ascii") as smaps:
+                of_segment = smaps.read().split("/dev/shm" + name)[1]
+            return [re.search(key + r": +(\d+) kB", of_segment).group(1) for key in ("Rss", "Size")]
+
+        for env in (self.env, {"ZIPC_BROKER": "off"}):
+            name = unique_name("resident")
+            for role in ("send", "receive"):
+                peer = Process([program("ZIPC_PEER"), role, name, "64", "8192", "--count", "1", "--announce", "--hold"], env,
+                               stdin=subprocess.PIPE)
+                self.addCleanup(peer.end)
+                peer.wait_line("attached")
+                resident, size = resident_and_size(peer)
+                self.assertEqual(resident, size)
 
     def test_is_refused_outside_the_configured_names_and_limits(self):
         client = self.connect()
