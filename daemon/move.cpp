@@ -140,7 +140,12 @@ Result<std::vector<std::uint64_t>> Move::lengths(const SegmentHeader& header) co
     return Failure{Error::corrupt, "the indices of channel " + next_.name + " are impossible"};
   }
   const std::uint32_t count = tail >= head ? tail - head : tail + slots - head;
-  if (count >= next_.params.queue_size) return does_not_fit(next_, std::to_string(count) + " messages that wait");
+  // A sender that was told of a free slot is to find one when it publishes.
+  const bool is_written_to = count + 1 < slots && fenced_ != Role::sender && value(header.sender_features) != 0;
+  if (count + (is_written_to ? 1 : 0) >= next_.params.queue_size) {
+    return does_not_fit(next_, std::to_string(count) + " messages that wait" +
+                                   (is_written_to ? " and one that the sender may be writing" : ""));
+  }
   std::vector<std::uint64_t> lengths(count);
   const std::uint32_t before_wrap = std::min(count, slots - head);
   const auto read = [&](std::uint32_t slot, std::uint64_t* into, std::uint32_t number) {

@@ -10,6 +10,7 @@
 //   all         does so until that fails: "COUNT ERROR"
 //   block MS    sends or receives one message, waiting: as try
 //   loan|peek   as try, but the message is neither sent nor taken out
+//   publish     sends what was loaned: as try
 //   stream N    until N messages are through: try until it fails, then wait. "done"
 //   one N       the same, but waits after each message
 //   fork        goes on in a child with the same context: "forked"; this process waits for it
@@ -33,6 +34,7 @@ ZipcContext context;
 bool is_sender = false;
 int descriptor = -1;
 std::uint64_t next_number = 0;
+std::uint8_t* loaned = nullptr;
 
 std::string error() { return zipc_error_name(zipc_last_error()->code); }
 
@@ -75,10 +77,17 @@ bool attempt(int timeout = -1) {
 }
 
 bool look() {
-  if (is_sender) return zipc_loan(&context) != nullptr;
+  if (is_sender) return (loaned = zipc_loan(&context)) != nullptr;
   std::uint8_t* message = nullptr;
   const std::uint32_t size = zipc_peek(&context, &message);
   return take(message, size);
+}
+
+bool publish() {
+  std::memcpy(loaned, &next_number, sizeof next_number);
+  if (!zipc_publish(&context, sizeof next_number)) return false;
+  ++next_number;
+  return true;
 }
 
 void answer(bool done, std::uint64_t number) {
@@ -144,6 +153,9 @@ void obey(const std::string& command, std::uint64_t number) {
   } else if (command == "loan" || command == "peek") {
     const bool done = look();
     answer(done, next_number);
+  } else if (command == "publish") {
+    const bool done = publish();
+    answer(done, next_number - (done ? 1 : 0));
   } else if (command == "stream" || command == "one") {
     stream(number, command == "one");
   } else if (command == "fork" || command == "orphan") {

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import unittest
 
+from fd_test import FdPeer
 from harness import BrokerTest, Process, eventually, program, shm_path, unique_name
 
 CONFIG = """
@@ -53,6 +54,30 @@ class Generations(BrokerTest):
 
 
 class Resize(Generations):
+    def test_leaves_room_for_the_message_that_is_being_written(self):
+        sender, receiver = (FdPeer(self.env, role, self.name, 17, 64) for role in ("send", "receive"))
+        for end in (sender, receiver):
+            self.addCleanup(end.end)
+        for number in range(15):
+            self.assertEqual(sender.do("try"), f"ok {number}")
+        self.assertEqual(sender.do("loan"), "ok 15")
+        error, reply = self.resize(16, 64)
+        self.assertEqual(error, "io.zipc.Broker.InvalidParams", reply)
+        self.assertIn("15 messages that wait and one that the sender may be writing would not fit", reply["message"])
+        self.assertEqual(receiver.do("try"), "ok 0")
+        self.assertIsNone(self.resize(16, 64)[0])
+        self.assertEqual(sender.do("publish"), "ok 15")
+        self.assertEqual(sender.do("try"), "full")
+        for number in range(1, 16):
+            self.assertEqual(receiver.do("try"), f"ok {number}")
+        for number in range(16, 31):  # and as many as there is room for, if there is no sender
+            self.assertEqual(sender.do("try"), f"ok {number}")
+        self.assertEqual(sender.do("leave"), "left")
+        self.assertEqual(receiver.do("try"), "ok 16")
+        self.assertIsNone(self.resize(15, 64)[0])
+        for number in range(17, 31):
+            self.assertEqual(receiver.do("try"), f"ok {number}")
+
     def resize_during_stream(self, count, options):
         """How often it moved."""
         self.name = unique_name()
