@@ -296,8 +296,6 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   enter_role(taken.file, taken.mapping, taken.params, attachment.role, pid_to_note(attachment.broker),
              left.received_meanwhile());
   ZIPC_TEST_POINT("follow.after-entering");
-  taken.set_up.reset();
-  taken.mapping.prefault();
   left.retract(attachment.role);  // whoever finds it here still has died before it came there
   // Without memory for a copy it stays shared: its file is there a little longer, and nobody reads it.
   static_cast<void>(attachment.mapping.make_private(attachment.params, attachment.role));
@@ -313,6 +311,8 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   attachment.lock = std::move(taken.lock);
   attachment.lease = taken.lease;
   ZIPC_TEST_POINT("follow.after-noting");
+  taken.set_up.reset();  // the peer need not wait for what follows
+  attachment.mapping.prefault();
   return {};
 }
 
@@ -411,8 +411,10 @@ Result<int> Attachments::descriptor(ZipcContext& context) {
 }
 
 bool Attachments::notify(const std::string& path, std::string_view method, protocol::json::object parameters) noexcept {
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  Connection* connection = lock ? connection_.known_at(path) : nullptr;
+  std::unique_lock lock(mutex_, std::defer_lock);
+  // Whose caller holds it follows a channel that has moved, and is in the middle of no exchange.
+  if (!mutex_.is_ours() && !lock.try_lock()) return false;
+  Connection* connection = connection_.known_at(path);
   return connection != nullptr && connection->notify(method, std::move(parameters));
 }
 

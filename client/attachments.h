@@ -3,15 +3,17 @@
 /// There is one table for the process, because existing programs keep their contexts on the stack and cannot give them back:
 /// who asks again for a role that its process holds gets a further context over the same memory, and loses nothing.
 ///
-/// *Thread safety.* Every public function locks the table; a fork waits for it. *Invariants.* 1. One entry for each segment and
+/// *Thread safety.* Every public function locks the table (notify() only if that is free); a fork waits for it. *Invariants.* 1. One entry for each segment and
 /// role. 2. An entry's lock is held as long as the entry exists. 3. An entry inherited from a parent is the parent's until the
 /// parent is gone.
 #pragma once
 
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "client/connection.h"
@@ -42,6 +44,30 @@ struct RoleRequest {
   std::string name;
   Role role = Role::sender;
   std::optional<Params> params;
+};
+
+/// A mutex that knows who holds it.
+class OwnedMutex {
+ public:
+  void lock() {
+    mutex_.lock();
+    note_owner();
+  }
+  bool try_lock() {
+    const bool locked = mutex_.try_lock();
+    if (locked) note_owner();
+    return locked;
+  }
+  void unlock() {
+    owner_.store({}, std::memory_order_relaxed);  // only the owner asks whether it is the owner
+    mutex_.unlock();
+  }
+  [[nodiscard]] bool is_ours() const noexcept { return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+ private:
+  void note_owner() noexcept { owner_.store(std::this_thread::get_id(), std::memory_order_relaxed); }  // as above
+  std::mutex mutex_;
+  std::atomic<std::thread::id> owner_{};
 };
 
 class Attachments {
@@ -135,7 +161,7 @@ class Attachments {
   [[nodiscard]] Attachment* find(const SegmentId& id, const std::string& name, Role role) noexcept;
   [[nodiscard]] bool holds(const std::string& name, Role role) const noexcept;
 
-  std::mutex mutex_;
+  OwnedMutex mutex_;
   std::list<Attachment> attachments_;
   ProcessConnection connection_;
 };

@@ -250,12 +250,15 @@ Result<std::optional<protocol::Reply>> Connection::next_reply(std::chrono::milli
   return std::optional<protocol::Reply>(std::move(*reply));
 }
 
-bool Connection::notify(std::string_view method, protocol::json::object parameters) noexcept {
+bool Connection::notify(std::string_view method, protocol::json::object parameters) noexcept try {
   if (!fd_ || !is_ours()) return false;
-  const std::string message = to_message(protocol::Call{.method = std::string(method), .parameters = std::move(parameters), .oneway = true});
+  const protocol::Call call{.method = std::string(method), .parameters = std::move(parameters), .oneway = true};
+  const std::string message = to_message(call);
   const auto sent = ::send(fd_.get(), message.data(), message.size(), kSendFlags | MSG_DONTWAIT);
   if (sent == static_cast<ssize_t>(message.size())) return true;
   if (sent > 0) fd_.reset();  // half a message would garble the next one
+  return false;
+} catch (const std::bad_alloc&) {
   return false;
 }
 

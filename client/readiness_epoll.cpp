@@ -241,7 +241,8 @@ void Readiness::ring_peer(std::uint32_t serial) noexcept {
 }
 
 // Without waiting for an answer: the broker is slow, or has no room for another connection, or we have no descriptor left. For
-// the latter two there is the connection by which the role was taken, but for roles of a Client, whose connection is its own.
+// the latter two there is the connection by which the role was taken, unless it is a Client's, or another thread is talking
+// over it: then the next message tries again.
 void Readiness::have_peer_rung() {
   const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
   if (Attachments::of_process().notify(broker_, protocol::method::kGetDoorbell, protocol::encode(call))) return;

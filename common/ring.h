@@ -106,6 +106,7 @@ class Ring : public HotPath {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = loan();
     if (slot.error != Error::ok) return slot.error;
+    // Not past the caches: with non-temporal stores messages of 64 KiB to 1 MiB take 1.2 to 1.4 times as long, of 1 KiB 2.2.
     if (size != 0) std::memcpy(slot.data, message, size);
     return conclude(Role::sender, publish_slot(slot.index, after(slot.index), size));
   }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/interprocess/permissions.hpp>
 #include <boost/interprocess/shared_memory_object.hpp>
 #include <cerrno>
@@ -180,7 +181,7 @@ Failure too_short(const SegmentFile& file) {
   return {Error::foreign_segment, "the file of " + file.name + " is too short for a segment"};
 }
 
-/// A file that bears zipc's mark. `mapping`: all of it.
+/// A file that bears zipc's mark. `mapping`: its header at least.
 Result<ReadySegment> set_up_marked(const SegmentFile& file, Mapping mapping, const std::optional<Params>& wanted) {
   const auto info = info_of(file, mapping.header());
   if (!info) return info.failure();
@@ -192,7 +193,7 @@ Result<ReadySegment> set_up_marked(const SegmentFile& file, Mapping mapping, con
   ZIPC_TEST_POINT("set-up-marked.before-allocating");
   if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) return allocated.failure();
   ZIPC_TEST_POINT("set-up-marked.after-allocating");
-  if (mapping.size() < segment_size(params)) {  // an existing peer had made the file shorter
+  if (mapping.size() != segment_size(params)) {  // nobody has said what to map, or the file was shorter
     auto whole = Mapping::map(file.fd.get(), segment_size(params));
     if (!whole) return whole.failure();
     mapping = std::move(*whole);
@@ -327,7 +328,8 @@ Result<ReadySegment> set_up_segment(const SegmentFile& file, const std::optional
     return Failure{Error::channel_not_found, "the segment " + file.name + " is empty: nobody has set it up"};
   }
   if (file.size < sizeof(SegmentHeader)) return too_short(file);
-  auto mapping = Mapping::map(file.fd.get(), file.size);
+  // Never by the file's size: who may write it may make it as large as can be said.
+  auto mapping = Mapping::map(file.fd.get(), wanted ? std::min(file.size, segment_size(*wanted)) : sizeof(SegmentHeader));
   if (!mapping) return mapping.failure();
   if (mark_of(mapping->header()) != 0) return set_up_marked(file, std::move(*mapping), wanted);
   // Only zipc makes files of this size, and nobody has used one without a mark.

@@ -105,7 +105,7 @@ class Mapping {
 /// A segment with memory allocated for all of it, and a header that says so.
 struct ReadySegment {
   Params params;
-  Mapping mapping;  ///< segment_size(params) bytes at least
+  Mapping mapping;  ///< segment_size(params) bytes
 };
 
 /// Makes the segment ready: allocates all of its memory, writes the header if the file is new, checks the header if it is

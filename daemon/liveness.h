@@ -36,14 +36,15 @@ class Liveness {
   /// Where prompts go. Before the first watch().
   void on_prompt(Prompt prompt);
 
-  /// Watches the file of `fd`, which the caller may close. Already watched: nothing happens. When it cannot be done,
-  /// that is logged, and other prompts have to do.
+  /// Watches the file of `fd`, which the caller may close. Already watched: nothing happens; a name that has come to mean
+  /// another file is to be unwatched first. When it cannot be done, that is logged, and other prompts have to do.
   void watch(const std::string& name, int fd);
   /// The same for a file that somebody was seen to hold, who may have closed it before it was watched: prompts soon, as if the
   /// kernel had just said so.
   void watch_holder(const std::string& name, int fd);
-  /// Nobody holds the file just now: no prompts. It stays watched as long as the kernel has room, for the next watch() of the
-  /// same file: to take a role and give it back is a fifth shorter than with a watch of its own each time.
+  /// Nobody holds the file just now: no prompts. It stays watched for the next watch() of the same file, so long as there is room
+  /// (a quarter of the user's watches at most): to take a role and give it back is a fifth shorter than with another watch
+  /// each time.
   void rest(const std::string& name);
   /// The file has gone, or is no longer of interest.
   void unwatch(const std::string& name);

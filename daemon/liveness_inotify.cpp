@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -52,6 +53,7 @@ class Liveness::Watcher {
     }
     if (watch < 0)
       return log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
+    lose(watch);  // the kernel has one for each file: it may have been renamed
     watches_[name] = watch;
     names_[watch] = name;
   }
@@ -63,7 +65,9 @@ class Liveness::Watcher {
 
   void rest(const std::string& name) {
     rechecks_.erase(name);
-    if (watches_.contains(name)) resting_.insert(name);
+    if (!watches_.contains(name)) return;
+    if (resting_.size() >= most_resting_) unwatch(std::string(*resting_.begin()));
+    resting_.insert(name);
   }
 
   void unwatch(const std::string& name) {
@@ -83,7 +87,7 @@ class Liveness::Watcher {
     alignas(inotify_event) std::array<char, 4096> buffer;
     ssize_t size = 0;
     while ((size = ::read(events_.native_handle(), buffer.data(), buffer.size())) > 0) {
-      for (const std::string& name : named_in(buffer, static_cast<std::size_t>(size))) look(name, 0);
+      for (const std::string& name : take_names(buffer, static_cast<std::size_t>(size))) look(name, 0);
     }
     std::set<std::string> soon;
     for (const auto& [name, recheck] : rechecks_) soon.insert(name);
@@ -111,13 +115,31 @@ class Liveness::Watcher {
     events_.async_read_some(asio::buffer(buffer_), [this](const error_code& error, std::size_t size) {
       if (error == asio::error::operation_aborted) return;
       if (error) return log::error("cannot read from inotify: " + error.message());
-      for (const std::string& name : named_in(buffer_, size)) look(name, 0);
+      for (const std::string& name : take_names(buffer_, size)) look(name, 0);
       if (!stopped_) read();
     });
   }
 
-  /// The channels that the first `size` bytes of `buffer` are about.
-  [[nodiscard]] std::set<std::string> named_in(const std::array<char, 4096>& buffer, std::size_t size) const {
+  /// A quarter of the watches that the user may have; others are to have some, too.
+  static std::size_t most_resting() {
+    std::size_t most = 8192;  // the least that the kernel sets by itself
+    std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> most;
+    return most / 4;
+  }
+
+  /// It is nobody's any more.
+  void lose(int watch) {
+    const auto name = names_.find(watch);
+    if (name == names_.end()) return;
+    rechecks_.erase(name->second);
+    resting_.erase(name->second);
+    watches_.erase(name->second);
+    names_.erase(name);
+  }
+
+  /// The channels that the first `size` bytes of `buffer` are about. Files that have gone while nobody held them are lost; of
+  /// others the holder may be on its way out, and is looked at again.
+  [[nodiscard]] std::set<std::string> take_names(const std::array<char, 4096>& buffer, std::size_t size) {
     std::set<std::string> names;
     for (std::size_t offset = 0; offset + sizeof(inotify_event) <= size;) {
       inotify_event event{};
@@ -127,6 +149,7 @@ class Liveness::Watcher {
         for (const auto& [name, watch] : watches_) names.insert(name);
       } else if (const auto name = names_.find(event.wd); name != names_.end()) {
         names.insert(name->second);
+        if ((event.mask & IN_IGNORED) != 0 && resting_.contains(name->second)) lose(event.wd);
       }
     }
     return names;
@@ -159,6 +182,7 @@ class Liveness::Watcher {
   std::map<std::string, int> watches_;
   std::unordered_map<int, std::string> names_;
   std::set<std::string> resting_;  // of the watched channels, those that nobody holds
+  std::size_t most_resting_ = most_resting();
   std::map<std::string, Recheck> rechecks_;  // channels that are looked at again soon
   bool stopped_ = false;
 };

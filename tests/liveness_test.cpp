@@ -90,6 +90,25 @@ TEST_F(LivenessTest, KeepsTheWatchOfAFileThatNobodyHolds) {
   EXPECT_EQ(watches(), 0);
 }
 
+TEST_F(LivenessTest, WatchesTheFileThatANameMeansByNow) {
+  watch("a");
+  liveness_.rest("a");
+  std::filesystem::remove(folder_ + "/a");
+  prompts();
+  watch("a");  // another file
+  EXPECT_EQ(prompts_of_end("a"), Names{"a"});
+}
+
+TEST_F(LivenessTest, WatchesAFileThatWasRenamed) {
+  watch("a");
+  liveness_.rest("a");
+  std::filesystem::rename(folder_ + "/a", folder_ + "/b");
+  watch("b");
+  liveness_.unwatch("a");
+  EXPECT_EQ(prompts_of_end("b"), Names{"b"});
+  EXPECT_EQ(watches(), 1);
+}
+
 /// Runs `body` in a child that may watch `most` files; the kernel's refusal to let it be set, or nothing.
 std::string with_limit_of_watches(int most, const std::function<void()>& body) {
   const pid_t child = fork();
@@ -107,9 +126,7 @@ std::string with_limit_of_watches(int most, const std::function<void()>& body) {
   return {};
 }
 
-class LimitedLivenessTest : public testing::Test {};
-
-TEST_F(LimitedLivenessTest, GivesUpTheWatchesOfFilesThatNobodyHoldsForOthers) {
+TEST(LimitedLivenessTest, GivesUpTheWatchesOfFilesThatNobodyHoldsForOthers) {
   class Limited : public LivenessTest {
    public:
     void TestBody() override {

@@ -95,7 +95,9 @@ TEST(Pace, DoesNotSpinOnASingleProcessor) {
   Pace pace;
   EXPECT_EQ(pace.spins_of(0), 0);
   for (int i = 0; i < 10; ++i) pace.found_messages(2, 1024);
-  EXPECT_EQ(pace.pauses() == 0, Pace::spin_limit() == 0) << "nor pause before a look";
+  if (Pace::spin_limit() == 0) {
+    EXPECT_EQ(pace.pauses(), 0) << "nor pause before a look";
+  }
 }
 
 TEST(HotPath, FindsTheOneMessageOfADialogue) {

@@ -68,6 +68,27 @@ TEST_F(SegmentTest, SaysItsSizesAndMakerToWhoOpensIt) {
   EXPECT_FALSE(info->existing_peer_seen);
 }
 
+TEST_F(SegmentTest, MapsAndFillsNoMoreThanItNeedsOfAFileThatSomebodyHasMadeLarger) {
+  make();
+  const auto blocks = [&] {
+    struct stat status {};
+    EXPECT_EQ(stat(path().c_str(), &status), 0);
+    return status.st_blocks;
+  };
+  const auto before = blocks();
+  for (const off_t size : {off_t{1} << 40, off_t{1} << 62}) {
+    for (const auto& wanted : {std::optional(kParams), std::optional<Params>()}) {
+      ASSERT_EQ(truncate(path().c_str(), size), 0);
+      auto ready = set_up_segment(open(), wanted, {});
+      ASSERT_TRUE(ready) << ready.failure().message;
+      EXPECT_EQ(ready->mapping.size(), segment_size(kParams));
+      ready->mapping.prefault();
+      EXPECT_EQ(blocks(), before);
+      EXPECT_TRUE(ready->mapping.make_private(kParams, Role::sender));
+    }
+  }
+}
+
 TEST_F(SegmentTest, RefusesOtherSizesAndSaysBoth) {
   make();
   const auto result = set_up_segment(open(), Params{.queue_size = 8, .message_size = 16}, {});

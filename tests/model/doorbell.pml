@@ -50,8 +50,8 @@
  * what was rung for; behind S2 only the kernel does, whose lock orders write and read of an eventfd; behind S3 nothing does.
  * taken-back-*: a ring stays, unlike a wake-up. So P may take the announcement back that it rings for; but once it has rung,
  * what it finds there is that of S's next wait. S rings by itself only if it finds its announcement still there.
- * Assumed: a broker that listens hears who asks it for a doorbell. A publisher without a descriptor to ask with does not ring
- * before its next message.
+ * Assumed: a broker that listens hears who asks it for a doorbell. (A publisher that can neither have a connection nor use the
+ * one by which it took its role does not ring before its next message.)
  */
 #define FENCE 1
 #define MEMBARRIER 3

@@ -305,7 +305,9 @@ class FdTest(BrokerTest):
         sender = self.fd_peer("send")
         receiver = self.waiting_receiver()
         receiver.start("wait")
-        in_use = len(os.listdir(f"/proc/{sender.popen.pid}/fd"))
+        descriptors = os.listdir(f"/proc/{sender.popen.pid}/fd")
+        in_use = len(descriptors)
+        self.assertEqual(max(map(int, descriptors)) + 1, in_use, "there is no number free in between")
         resource.prlimit(sender.popen.pid, resource.RLIMIT_NOFILE, (in_use, in_use))
         self.assertEqual(sender.do("try"), "ok 0")
         self.assertEqual(receiver.answer(), "ready")
@@ -324,6 +326,7 @@ class FdTest(BrokerTest):
             while True:
                 others.append(self.connect())
                 self.assertIsNone(others[-1].broker("Ping")[0])
+        self.assertIn("limits.connections is 20", self.log())
         self.assertEqual(sender.do("try"), "ok 0")
         self.assertEqual(receiver.answer(), "ready")
         self.assertEqual(receiver.do("try"), "ok 0")
