@@ -3,9 +3,9 @@
 /// There is one table for the process, because existing programs keep their contexts on the stack and cannot give them back:
 /// who asks again for a role that its process holds gets a further context over the same memory, and loses nothing.
 ///
-/// *Thread safety.* Every public function locks the table (notify() only if that is free); a fork waits for it. *Invariants.* 1. One entry for each segment and
-/// role. 2. An entry's lock is held as long as the entry exists. 3. An entry inherited from a parent is the parent's until the
-/// parent is gone.
+/// *Thread safety.* Every public function locks the table (notify() only if that is free); a fork waits for it. *Invariants.*
+/// 1. One entry for each segment and role. 2. An entry's lock is held as long as the entry exists. 3. An entry inherited from a
+/// parent is the parent's until the parent is gone.
 #pragma once
 
 #include <atomic>

@@ -173,7 +173,9 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
   const Slot slot = hot_path_of(*receiver).try_receive();
-  if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
+  if (slot.error != Error::ok) [[unlikely]] {
+    return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
+  }
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }

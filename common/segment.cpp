@@ -204,8 +204,8 @@ Result<ReadySegment> set_up_marked(const SegmentFile& file, Mapping mapping, con
 /// A file that an existing peer has made: it has the peer's size, and no mark.
 Result<ReadySegment> set_up_unmarked(const SegmentFile& file, const std::optional<Params>& wanted) {
   if (!wanted) {
-    return Failure{Error::foreign_segment, "the segment " + file.name +
-                                               " does not say its sizes: it was not made by zipc; give queue_size and message_size"};
+    return Failure{Error::foreign_segment, "the segment " + file.name + " does not say its sizes: it was not made by zipc; " +
+                                               "give queue_size and message_size"};
   }
   if (file.size != older_peer_size(*wanted) && file.size != newest_peer_size(*wanted)) {
     return Failure{Error::params_mismatch, "the segment " + file.name + " has " + std::to_string(file.size) + " bytes; " +

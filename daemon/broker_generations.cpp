@@ -108,7 +108,8 @@ void Broker::fence_behind(const Channel& channel, Role role) {
   const auto fd = segments_.open(file, former->id);
   ZIPC_TEST_POINT("fence-behind.before-notice");
   if (!fd || !add_notice(fd->get(), role, kNoticeMoved | kNoticeFenced)) {
-    return log::warning("cannot tell the " + std::string(to_string(role)) + " of " + channel.spec.name + " that it is so no longer");
+    return log::warning("cannot tell the " + std::string(to_string(role)) + " of " + channel.spec.name +
+                        " that it is so no longer");
   }
   ZIPC_TEST_POINT("fence-behind.after-notice");
   wake(fd->get(), role);

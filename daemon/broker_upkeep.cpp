@@ -46,7 +46,8 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
     spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
     spec.waiting = registry_.policy().dynamic.waiting;
   }
-  const Channel& channel = registry_.add(std::move(spec), Backing{.id = look.id, .ours = true}, look.info->creator.leased_once, now);
+  const Backing backing{.id = look.id, .ours = true};
+  const Channel& channel = registry_.add(std::move(spec), backing, look.info->creator.leased_once, now);
   // One that a configuration provided then is as if it had just been dropped, unless apply() takes it over again.
   if (creator.origin == Origin::provisioned) registry_.withdraw(name, now);
   tell(EventKind::adopted, channel, [&] {

@@ -105,7 +105,7 @@ struct LeasePlace {
 /// What a new configuration asks for, compared with what there is.
 struct ConfigDiff {
   std::vector<ChannelSpec> added;      ///< no channel of this name
-  std::vector<ChannelSpec> changed;    ///< other permissions, linger, lease_ttl or waiting, or a dynamic channel becomes provisioned
+  std::vector<ChannelSpec> changed;    ///< other permissions, linger, lease_ttl or waiting, or it was a dynamic one
   std::vector<ChannelSpec> resized;    ///< other sizes, and maybe the above
   std::vector<std::string> withdrawn;  ///< provisioned so far, and not any more
 

@@ -38,7 +38,8 @@ const std::string& Service::folder() {
   return folder.path;
 }
 
-Service::Service(std::string program) : program_(std::move(program)), output_(folder() + '/' + program_.substr(program_.rfind('/') + 1)) {}
+Service::Service(std::string program)
+    : program_(std::move(program)), output_(folder() + '/' + program_.substr(program_.rfind('/') + 1)) {}
 
 std::string Service::output() const {
   std::ifstream file(output_);
