@@ -13,8 +13,10 @@
 /// *Thread safety.* Only the thread that runs the io_context.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace boost::asio {
@@ -28,7 +30,8 @@ class Liveness {
   /// Looks at the locks of a channel; returns whether any is still held.
   using Prompt = std::function<bool(const std::string& name)>;
 
-  explicit Liveness(boost::asio::io_context& io);
+  /// `most_resting`: how many files may rest; by default a quarter of the watches that a user may have.
+  explicit Liveness(boost::asio::io_context& io, std::optional<std::size_t> most_resting = {});
   ~Liveness();
   Liveness(const Liveness&) = delete;
   Liveness& operator=(const Liveness&) = delete;
@@ -42,9 +45,8 @@ class Liveness {
   /// The same for a file that somebody was seen to hold, who may have closed it before it was watched: prompts soon, as if the
   /// kernel had just said so.
   void watch_holder(const std::string& name, int fd);
-  /// Nobody holds the file just now: no prompts. It stays watched for the next watch() of the same file, so long as there is room
-  /// (a quarter of the user's watches at most): to take a role and give it back is a fifth shorter than with another watch
-  /// each time.
+  /// Nobody holds the file just now: no prompts. It stays watched for the next watch() of the same file, so long as there is
+  /// room: to take a role and give it back is a fifth shorter than with another watch each time.
   void rest(const std::string& name);
   /// The file has gone, or is no longer of interest.
   void unwatch(const std::string& name);

@@ -27,11 +27,17 @@ using boost::system::error_code;
 constexpr std::array kLookAgainAfter{std::chrono::milliseconds(1), std::chrono::milliseconds(5),
                                      std::chrono::milliseconds(25), std::chrono::milliseconds(125)};
 
+std::size_t watches_of_user() {
+  std::size_t most = 8192;  // the least that the kernel sets by itself
+  std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> most;
+  return most;
+}
+
 }  // namespace
 
 class Liveness::Watcher {
  public:
-  explicit Watcher(asio::io_context& io) : io_(io), events_(io) {
+  Watcher(asio::io_context& io, std::size_t most_resting) : io_(io), events_(io), most_resting_(most_resting) {
     const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0) {
       log::warning(std::string("no inotify, so dead holders are noticed late: ") + std::strerror(errno));
@@ -46,10 +52,11 @@ class Liveness::Watcher {
     if (!events_.is_open() || watches_.contains(name)) return;
     // By descriptor, not by name: the name may lead to another file by now.
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    int watch = -1;
-    while ((watch = inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE)) < 0 && errno == ENOSPC &&
-           !resting_.empty()) {  // the user's limit is reached
-      unwatch(std::string(*resting_.begin()));
+    const auto add = [&] { return inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE); };
+    int watch = add();
+    while (watch < 0 && errno == ENOSPC && !resting_.empty()) {  // the user has no more
+      give_up_one_that_rests();
+      watch = add();
     }
     if (watch < 0)
       return log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
@@ -65,19 +72,15 @@ class Liveness::Watcher {
 
   void rest(const std::string& name) {
     rechecks_.erase(name);
-    if (!watches_.contains(name)) return;
-    if (resting_.size() >= most_resting_) unwatch(std::string(*resting_.begin()));
-    resting_.insert(name);
+    if (watches_.contains(name)) resting_.insert(name);
+    if (resting_.size() > most_resting_) give_up_one_that_rests();
   }
 
   void unwatch(const std::string& name) {
-    rechecks_.erase(name);
-    resting_.erase(name);
     const auto watch = watches_.find(name);
     if (watch == watches_.end()) return;
     inotify_rm_watch(events_.native_handle(), watch->second);  // fails if the file has gone, and the watch with it
-    names_.erase(watch->second);
-    watches_.erase(watch);
+    lose(watch->second);
   }
 
   void catch_up() {
@@ -120,14 +123,9 @@ class Liveness::Watcher {
     });
   }
 
-  /// A quarter of the watches that the user may have; others are to have some, too.
-  static std::size_t most_resting() {
-    std::size_t most = 8192;  // the least that the kernel sets by itself
-    std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> most;
-    return most / 4;
-  }
+  void give_up_one_that_rests() { unwatch(std::string(*resting_.begin())); }
 
-  /// It is nobody's any more.
+  /// Forgets what is known of a watch that the kernel has no more, or has for another name.
   void lose(int watch) {
     const auto name = names_.find(watch);
     if (name == names_.end()) return;
@@ -182,12 +180,13 @@ class Liveness::Watcher {
   std::map<std::string, int> watches_;
   std::unordered_map<int, std::string> names_;
   std::set<std::string> resting_;  // of the watched channels, those that nobody holds
-  std::size_t most_resting_ = most_resting();
+  std::size_t most_resting_;
   std::map<std::string, Recheck> rechecks_;  // channels that are looked at again soon
   bool stopped_ = false;
 };
 
-Liveness::Liveness(asio::io_context& io) : watcher_(std::make_unique<Watcher>(io)) {}
+Liveness::Liveness(asio::io_context& io, std::optional<std::size_t> most_resting)
+    : watcher_(std::make_unique<Watcher>(io, most_resting ? *most_resting : watches_of_user() / 4)) {}
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
 void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }

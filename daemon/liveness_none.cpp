@@ -5,7 +5,7 @@ namespace zipc {
 
 class Liveness::Watcher {};
 
-Liveness::Liveness(boost::asio::io_context&) {}
+Liveness::Liveness(boost::asio::io_context&, std::optional<std::size_t>) {}
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt) {}
 void Liveness::watch(const std::string&, int) {}
