@@ -6,32 +6,11 @@ import signal
 import subprocess
 import unittest
 
-from harness import BrokerTest, Process, as_another_user, eventually, program, unique_name
+from harness import BrokerTest, FdPeer, Process, as_another_user, eventually, program, unique_name
 
 SLOTS = 8
 FITS = SLOTS - 1
 STREAM = int(os.environ.get("ZIPC_TEST_MESSAGES", 1000000)) // 20
-
-
-class FdPeer(Process):
-    """A process that does what it is told."""
-
-    def __init__(self, env, role, name, slots=SLOTS, size=64, under=()):
-        super().__init__([*under, program("FD_PEER"), role, name, str(slots), str(size)], env, stdin=subprocess.PIPE)
-        self.wait_line("attached")
-
-    def start(self, *command):
-        self.popen.stdin.write(" ".join(map(str, command)) + "\n")
-        self.popen.stdin.flush()
-
-    def answer(self):
-        line = self.popen.stdout.readline()
-        assert line, f"{self.arguments} ended: {self.popen.wait()} {self.popen.stderr.read()}"
-        return line.strip()
-
-    def do(self, *command):
-        self.start(*command)
-        return self.answer()
 
 
 class FdTest(BrokerTest):
@@ -361,7 +340,7 @@ class FdTest(BrokerTest):
         self.assertEqual(receiver.answer(), "done")
 
     def test_is_not_there_without_a_broker(self):
-        peer = FdPeer({**self.env, "ZIPC_BROKER": "off"}, "receive", unique_name("direct"))
+        peer = FdPeer({**self.env, "ZIPC_BROKER": "off"}, "receive", unique_name("direct"), SLOTS)
         answer = peer.do("fd")
         self.assertTrue(answer.startswith("unsupported "), answer)
         self.assertIn("run zipcd", answer)
@@ -371,7 +350,7 @@ class FdTest(BrokerTest):
     def test_works_beside_peers_that_do_not_ring(self):
         receiver = self.waiting_receiver()
         receiver.start("stream", 1)
-        direct = FdPeer({**self.env, "ZIPC_BROKER": "off"}, "send", self.name)
+        direct = FdPeer({**self.env, "ZIPC_BROKER": "off"}, "send", self.name, SLOTS)
         self.assertEqual(direct.do("try"), "ok 0")
         self.assertEqual(receiver.answer(), "done")
         self.quiet(receiver, "empty")

@@ -8,8 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from fd_test import FdPeer
-from harness import BrokerTest, Process, eventually, program, shm_path, unique_name
+from harness import BrokerTest, FdPeer, Process, eventually, program, shm_path, unique_name
 
 CONFIG = """
 dynamic: {names: ["/zs.*"], linger: 1h}

@@ -121,6 +121,27 @@ def run(arguments, env=None, **options):
     return Process(arguments, env, **options).finish()
 
 
+class FdPeer(Process):
+    """One side of a channel that does what it is told: see support/fd_peer.cpp."""
+
+    def __init__(self, env, role, name, slots, size=64, under=()):
+        super().__init__([*under, program("FD_PEER"), role, name, str(slots), str(size)], env, stdin=subprocess.PIPE)
+        self.wait_line("attached")
+
+    def start(self, *command):
+        self.popen.stdin.write(" ".join(map(str, command)) + "\n")
+        self.popen.stdin.flush()
+
+    def answer(self):
+        line = self.popen.stdout.readline()
+        assert line, f"{self.arguments} ended: {self.popen.wait()} {self.popen.stderr.read()}"
+        return line.strip()
+
+    def do(self, *command):
+        self.start(*command)
+        return self.answer()
+
+
 class Varlink:
     """A connection to the broker that knows nothing of zipc's own client."""
 

@@ -4,8 +4,7 @@ import re
 import tempfile
 import unittest
 
-from fd_test import FdPeer
-from harness import BrokerTest, run, program, shm_path, unique_name
+from harness import BrokerTest, FdPeer, run, program, shm_path, unique_name
 
 MESSAGES = 300000
 # Starting takes a few hundred; and a sender that comes first wakes nobody for each message until the queue is full.
