@@ -17,7 +17,9 @@ namespace zipc {
 class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass. One takes from 6 to 60 ns: hence counted in beats.
-  [[nodiscard]] int pauses() const noexcept { return looks_at_once() ? 0 : spin_limit() * beats_ / kBeatsInSpinTime; }
+  [[nodiscard]] int pauses() const noexcept { return looks_at_once() ? 0 : pauses_of(spin_limit()); }
+  /// The same where spin_limit() is `limit`.
+  [[nodiscard]] int pauses_of(int limit) const noexcept { return limit * beats_ / kBeatsInSpinTime; }
   /// Whether pauses() is 0, without asking how long one takes, which is measured when it is asked first.
   [[nodiscard]] bool looks_at_once() const noexcept { return beats_ == 0; }
   /// A receiver has looked, and found so many messages in a queue of `slots`.
