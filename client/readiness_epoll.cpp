@@ -264,7 +264,7 @@ void Readiness::ask_for_peers(std::uint32_t serial) noexcept {
     const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
     const auto answer =
         (*connection)->call_here(protocol::method::kGetDoorbell, protocol::encode(call), &fds, is_refusal);
-    if (!answer) return have_peer_rung();
+    if (!answer && answer.error() != Error::timeout) return have_peer_rung();  // who is only slow has the request
     if (auto doorbell = doorbell_in(answer, std::move(fds))) peer_.fd = std::move(doorbell->fd);
   } catch (const std::bad_alloc&) {
   }
