@@ -190,8 +190,8 @@ typedef struct {
 /* Takes a role of the channel `name`, which is created if it does not exist, and must have these sizes if it does.
  * On failure the result's `queue` is NULL. Errors: all but FULL to CLOSED. Blocks while the broker answers, or for two
  * seconds at most while another process sets the same channel up. What a former sender has queued is still delivered. All of
- * the channel is mapped page by page (on Linux), so that no message waits for that. Cost: about 100 microseconds, and 0.5 to 2.5
- * for each page of 4 KiB. */
+ * the channel is mapped page by page (on Linux), so that no message waits for that. Cost: about 100 microseconds, and 0.5 for
+ * each page of 4 KiB, or 2.5 for who is the first to have it. */
 ZIPC_API ZipcContext zipc_create_sender(const char *name, uint32_t queue_size, uint32_t message_size);
 ZIPC_API ZipcContext zipc_create_receiver(const char *name, uint32_t queue_size, uint32_t message_size);
 
