@@ -165,7 +165,8 @@ std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
     found.push_back({"zipcd's RSS" + with, rss_kib[which], "KiB"});
 
     if (channels == many) {
-      double before = -1;  // what follows the start counts as start: until nothing has happened for a while
+      // What follows the start counts as start. That a process has fallen asleep for the first time is told to nobody: looked for.
+      double before = -1;
       while (before != wakeups_of(zipcd.pid())) {
         before = wakeups_of(zipcd.pid());
         usleep(100'000);
@@ -188,7 +189,7 @@ std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not) {
     found.push_back({"that against the raw round trip" + with, times[which].ratio, "x", "<= 6x", times[which].ratio <= 6});
     found.push_back({"roles a second, taken and given back," + with, 1e9 / times[which].acquire_ns, ""});
 
-    if (channels == many) found.push_back({"the same, another channel each time," + with, others.acquire_ns, "ns"});
+    if (channels == many) found.push_back({"take the role of another channel each time," + with, others.acquire_ns, "ns"});
     write_config(config, channels + 1);
     const std::uint64_t reload = now_ns();
     kill(zipcd.pid(), SIGHUP);
