@@ -406,7 +406,7 @@ Result<int> Attachments::descriptor(ZipcContext& context) {
     if (auto followed = follow(*attachment); !followed) return followed.failure();
   }
   auto descriptor = attachment->readiness->descriptor();
-  if (descriptor) context.padding[0] |= kContextHasDescriptor;
+  if (descriptor) context.padding[6] |= kContextHasDescriptor;
   return descriptor;
 }
 

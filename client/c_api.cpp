@@ -19,6 +19,7 @@ using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
 using zipc::hot_path_of;
+using zipc::kUndone;
 using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
@@ -122,67 +123,63 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 // What the calls of the message path do when it is not all done at once. Out of their way, and called last: they would
 // have to save registers for it.
 
-[[gnu::cold, gnu::noinline]] bool refuse_to_send(const ZipcContext* sender) {
-  return require_role(sender, Role::sender) && require_message(nullptr, 1);
-}
-[[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext& sender, const void* message, std::size_t size,
+[[gnu::cold, gnu::noinline]] bool send_otherwise(ZipcContext* sender, const std::uint8_t* message, std::size_t size,
                                                  Timeout timeout, Error met) {
-  return succeeded(otherwise::send(sender, message, size, timeout, met), sender, size);
+  if (!require_role(sender, Role::sender) || !require_message(message, size)) return false;
+  return succeeded(otherwise::send(*sender, message, size, timeout, met), *sender, size);
 }
 [[gnu::cold, gnu::noinline]] std::uint8_t* loan_otherwise(ZipcContext* sender, Timeout timeout) {
   if (!require_role(sender, Role::sender)) return nullptr;
   const Slot slot = otherwise::loan(*sender, timeout);
   return succeeded(slot.error, *sender) ? reinterpret_cast<std::uint8_t*>(slot.data) : nullptr;
 }
-[[gnu::cold, gnu::noinline]] bool publish_otherwise(ZipcContext& sender, std::size_t size, Error met) {
-  return succeeded(otherwise::publish(sender, size, met), sender, size);
+[[gnu::cold, gnu::noinline]] bool publish_otherwise(ZipcContext* sender, std::size_t size, Error met) {
+  if (!require_role(sender, Role::sender)) return false;
+  return succeeded(otherwise::publish(*sender, size, met), *sender, size);
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t refuse_to_receive(const ZipcContext* receiver, std::uint8_t** message) {
-  static_cast<void>(may_receive(receiver, message));
-  return 0;
+[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext* receiver, std::uint8_t** message,
+                                                             Timeout timeout, Error met) {
+  if (!may_receive(receiver, message)) return 0;
+  return deliver(otherwise::receive(*receiver, timeout, met), *receiver, message);
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext& receiver, std::uint8_t** message,
-                                                             Timeout timeout, Error met, std::uint32_t index,
-                                                             std::uint32_t size) {
-  *message = nullptr;
-  return deliver(otherwise::receive(receiver, timeout, met, index, size), receiver, message);
-}
-[[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext& receiver, std::uint8_t** message,
+[[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext* receiver, std::uint8_t** message,
                                                           Timeout timeout) {
-  *message = nullptr;
-  return deliver(otherwise::peek(receiver, timeout), receiver, message);
+  if (!may_receive(receiver, message)) return 0;
+  return deliver(otherwise::peek(*receiver, timeout), *receiver, message);
 }
-[[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext& receiver, Error met) {
-  return succeeded(otherwise::pop(receiver, met), receiver);
+[[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext* receiver, Error met) {
+  if (!require_role(receiver, Role::receiver)) return false;
+  return succeeded(otherwise::pop(*receiver, met), *receiver);
 }
 
 // The calls of the message path. Without a timeout they do not wait.
 
 [[gnu::always_inline]] inline bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
-  if (!is_open(sender, Role::sender) || (message == nullptr && size != 0)) return refuse_to_send(sender);
+  if (message == nullptr) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
+  if (!is_hot(sender, Role::sender)) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
   const Error sent = hot_path_of(*sender).try_send(message, size);
   if (sent == Error::ok) [[likely]] return true;
-  return send_otherwise(*sender, message, size, timeout, sent);
+  return send_otherwise(sender, message, size, timeout, sent);
 }
 [[gnu::always_inline]] inline std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
-  if (!is_open(sender, Role::sender)) return loan_otherwise(sender, timeout);
+  if (!is_hot(sender, Role::sender)) [[unlikely]] return loan_otherwise(sender, timeout);
   const Slot slot = hot_path_of(*sender).try_loan();
   if (slot.error == Error::ok) [[likely]] return reinterpret_cast<std::uint8_t*>(slot.data);
   return loan_otherwise(sender, timeout);
 }
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
-  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
+  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
   const Slot slot = hot_path_of(*receiver).try_receive();
-  if (slot.error != Error::ok) [[unlikely]] {
-    return receive_otherwise(*receiver, message, timeout, slot.error, slot.index, slot.size);
-  }
+  if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
-  if (message == nullptr || !is_open(receiver, Role::receiver)) return refuse_to_receive(receiver, message);
+  if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout);
+  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout);
   const Slot slot = hot_path_of(*receiver).try_peek();
-  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(*receiver, message, timeout);
+  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
@@ -230,6 +227,7 @@ void zipc_destroy(ZipcContext* context) {
   } catch (const std::bad_alloc&) {
     set_last_error(no_memory());
   }
+  context->padding[0] = static_cast<std::uint8_t>(zipc::HotContext::closed);
   context->queue = nullptr;
   context->buffers = nullptr;
   context->init_flag = nullptr;
@@ -259,10 +257,10 @@ uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
-  if (!is_open(sender, Role::sender)) return refuse_to_send(sender);
+  if (!is_hot(sender, Role::sender)) [[unlikely]] return publish_otherwise(sender, message_size, kUndone);
   const Error published = hot_path_of(*sender).try_publish(message_size);
   if (published == Error::ok) [[likely]] return true;
-  return publish_otherwise(*sender, message_size, published);
+  return publish_otherwise(sender, message_size, published);
 }
 
 uint32_t zipc_loan_batch(ZipcContext* sender, uint8_t** slots, uint32_t most) {
@@ -311,10 +309,10 @@ uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t t
 }
 
 bool zipc_pop(ZipcContext* receiver) {
-  if (!is_open(receiver, Role::receiver)) return require_role(receiver, Role::receiver);
+  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return pop_otherwise(receiver, kUndone);
   const Error popped = hot_path_of(*receiver).try_pop();
   if (popped == Error::ok) [[likely]] return true;
-  return pop_otherwise(*receiver, popped);
+  return pop_otherwise(receiver, popped);
 }
 
 bool zipc_set_waiting(ZipcContext* context, zipc_waiting waiting) {

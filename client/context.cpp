@@ -31,11 +31,12 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  context.padding[0] = flags | kContextBelieves | (join_heavy_fences() ? kContextJoinedFences : 0);
-  context.padding[6] = has_tripwire ? kTripwireFromFlag : 0;
+  context.padding[0] = static_cast<std::uint8_t>(join_heavy_fences() ? HotContext::hot : HotContext::open);
+  context.padding[6] = flags;
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
-  context.init_flag = reinterpret_cast<int32_t*>(bytes + init_flag_offset(params));
+  std::byte* flag = bytes + (has_tripwire ? tripwire_offset(params) : init_flag_offset(params));
+  context.init_flag = reinterpret_cast<int32_t*>(flag);
   return context;
 }
 

@@ -26,7 +26,7 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
   context.padding[5] = static_cast<std::uint8_t>(waiting);
 }
 
-/// A context over mapped memory. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
+/// A context over mapped memory. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,
                                        std::uint8_t flags, bool has_tripwire, std::uint64_t id = 0) noexcept;
 
@@ -36,7 +36,7 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 /// The ring of a context that is_open().
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   return {reinterpret_cast<SegmentHeader*>(context.queue), static_cast<std::byte*>(context.buffers), params_of(context),
-          has_tripwire(context) ? &tripwire_of(context) : nullptr, pace};
+          &tripwire_of(context), pace};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

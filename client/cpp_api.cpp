@@ -64,12 +64,10 @@ Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, s
 }
 
 Batch Sender::loan_batch(std::size_t most) noexcept {
-  if (!is_open()) return Error::closed;
   return to_batch(operations::loan_run(context_, to_count(most)), context_);
 }
 
 Error Sender::publish_batch(std::span<const std::uint32_t> sizes) noexcept {
-  if (!is_open()) return Error::closed;
   std::uint32_t published = 0;
   return operations::publish_run(context_, sizes.data(), to_count(sizes.size()), published);
 }
@@ -88,12 +86,10 @@ Result<Receiver> Receiver::over(std::span<std::byte> memory, const Params& param
 }
 
 Batch Receiver::peek_batch(std::span<std::uint32_t> sizes) noexcept {
-  if (!is_open()) return Error::closed;
   return to_batch(operations::peek_run(context_, sizes.data(), to_count(sizes.size())), context_);
 }
 
 Error Receiver::pop_batch(std::size_t count) noexcept {
-  if (!is_open()) return Error::closed;
   return operations::pop_run(context_, to_count(count));
 }
 

@@ -55,14 +55,14 @@ using WaitFor = Error (Ring::*)(Deadline, Waiting) noexcept;
   if (const auto readiness = readiness::find(context.queue)) readiness->disarm(ring_of(context));
 }
 void note_found(const ZipcContext& context, Error error) noexcept {
-  if ((context.padding[0] & kContextHasDescriptor) == 0) return;
+  if (!has(context, kContextHasDescriptor)) return;
   if (error != Error::empty && error != Error::full && error != Error::timeout) keep_readable(context);
 }
 
 /// A call is about to answer `nothing`: then the role's descriptor, if it has one, becomes unreadable until there is
 /// something. That may already be so: then the answer is what was found.
 Error answer_nothing(const ZipcContext& context, Error nothing, WaitFor wait_for) noexcept {
-  if ((context.padding[0] & kContextHasDescriptor) == 0) return nothing;
+  if (!has(context, kContextHasDescriptor)) return nothing;
   const auto readiness = readiness::find(context.queue);
   Ring ring = ring_of(context, nullptr);
   if (!readiness || !readiness->arm(ring)) return nothing;
@@ -78,7 +78,7 @@ Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait
   if (!patience.may_wait()) return answer_nothing(context, nothing, wait_for);
   note_found(context, Error::ok);  // to sleep, it needs the waiting word
   const Deadline deadline = patience.deadline();
-  const bool watches_peer = (context.padding[0] & kContextWatchesPeer) != 0;
+  const bool watches_peer = has(context, kContextWatchesPeer);
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
     Ring ring = ring_of(context);
@@ -92,6 +92,7 @@ Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait
 /// Looks until `attempt` finds something in the channel's present memory, or fails.
 template <class Attempt>
 auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for, Attempt attempt) noexcept {
+  if (context.queue == nullptr) return decltype(attempt(ring_of(context))){.error = Error::closed};
   Patience patience(timeout);
   while (true) {
     auto found = attempt(ring_of(context));
@@ -113,6 +114,7 @@ auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for
 namespace otherwise {
 
 Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
+  if (sender.queue == nullptr) return Error::closed;
   Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(sender);
@@ -137,6 +139,7 @@ Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
 }
 
 Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
+  if (sender.queue == nullptr) return Error::closed;
   Ring ring = ring_of(sender);
   met = met == kUndone ? ring.publish(size) : ring.conclude(Role::sender, met);
   if (met != kMoved && met != kMovedMeanwhile) return met;
@@ -147,11 +150,12 @@ Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   return followed.has_moved ? operations::send(sender, written, size) : operations::publish(sender, size);
 }
 
-Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index, std::uint32_t size) noexcept {
+Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
+  if (receiver.queue == nullptr) return {.error = Error::closed};
   Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(receiver);
-    Slot slot = met == kUndone ? ring.receive() : ring.slot_of(index, size, ring.conclude(Role::receiver, met));
+    Slot slot = met == kUndone ? ring.receive() : ring.last_received(ring.conclude(Role::receiver, met));
     met = kUndone;
     if (slot.error == Error::empty) {
       slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);
@@ -180,6 +184,7 @@ Slot peek(ZipcContext& receiver, Timeout timeout) noexcept {
 }
 
 Error pop(ZipcContext& receiver, Error met) noexcept {
+  if (receiver.queue == nullptr) return Error::closed;
   while (true) {
     Ring ring = ring_of(receiver);
     const Error popped = met == kUndone ? ring.pop() : ring.conclude(Role::receiver, met);
@@ -203,6 +208,7 @@ SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept {
 Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
                   std::uint32_t& published) noexcept {
   published = 0;
+  if (sender.queue == nullptr) return Error::closed;
   Ring ring = ring_of(sender);
   const Error met = ring.publish_run(sizes, count);
   if (met == Error::ok) published = count;
@@ -233,6 +239,7 @@ SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most
 }
 
 Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept {
+  if (receiver.queue == nullptr) return Error::closed;
   while (true) {
     Ring ring = ring_of(receiver);
     const Error popped = ring.pop_run(count);

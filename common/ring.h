@@ -97,7 +97,7 @@ class Ring : public HotPath {
              tripwire, nullptr) {}
   Ring(SegmentHeader* header, std::byte* buffers, const Params& params, const std::atomic<std::uint8_t>* tripwire,
        Pace* pace) noexcept
-      : HotPath(header, buffers, params, tripwire != nullptr ? *tripwire : kWhole, pace, relied_on(has_joined_heavy_fences())) {}
+      : HotPath(header, buffers, params, tripwire != nullptr ? *tripwire : kWhole, pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -108,17 +108,24 @@ class Ring : public HotPath {
     if (slot.error != Error::ok) return slot.error;
     // Not past the caches: with non-temporal stores messages of 64 KiB to 1 MiB take 1.2 to 1.4 times as long, of 1 KiB 2.2.
     if (size != 0) std::memcpy(slot.data, message, size);
+    note_size(static_cast<std::uint32_t>(size));
     return conclude(Role::sender, publish_slot(slot.index, after(slot.index), size));
   }
 
-  /// What receive() answers when the message of `size` bytes in slot `index` is out.
-  [[nodiscard]] Slot slot_of(std::uint32_t index, std::uint32_t size, Error error) const noexcept {
-    return {.error = error, .index = index, .data = slot_data(index), .size = size};
+  /// What receive() answers when its message is out. It is intact: invariant 2.
+  [[nodiscard]] Slot last_received(Error error) const noexcept {
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
+    if (head >= params_.queue_size) return {.error = Error::corrupt};
+    const std::uint32_t index = (head == 0 ? params_.queue_size : head) - 1;
+    const std::uint64_t size = items()[index].load(std::memory_order_relaxed);  // after [message-ready]
+    if (size > params_.message_size) return {.error = Error::corrupt};
+    return {.error = error, .index = index, .data = slot_data(index), .size = static_cast<std::uint32_t>(size)};
   }
 
   /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved.
   [[nodiscard]] Error conclude(Role role, Error begun) noexcept {
-    return begun == kUnconcluded ? wake_and_look(role) : begun;
+    const bool is_all = begun != kUnconcluded && (begun != Error::ok || has_joined_heavy_fences());
+    return is_all ? begun : wake_and_look(role);
   }
 
   /// The next free slot, to be written in place; publish() sends it. Loaning again gives the same slot. Error::full,
@@ -133,7 +140,9 @@ class Ring : public HotPath {
   [[nodiscard]] Error publish(std::size_t size) noexcept {
     if (size > params_.message_size) return Error::message_too_large;
     const Slot slot = free_slot();
-    return slot.error == Error::ok ? conclude(Role::sender, publish_slot(slot.index, after(slot.index), size)) : slot.error;
+    if (slot.error != Error::ok) return slot.error;
+    note_size(static_cast<std::uint32_t>(size));
+    return conclude(Role::sender, publish_slot(slot.index, after(slot.index), size));
   }
 
   /// The oldest message, in place; it stays in the queue until pop(). Error::empty, peer_gone (empty, and the sender
@@ -195,7 +204,8 @@ class Ring : public HotPath {
       bytes += sizes[i];
       largest = std::max(largest, sizes[i]);
     }
-    return conclude(Role::sender, publish_slots(count, after(run.index, count), bytes, largest));
+    note_size(largest);
+    return conclude(Role::sender, publish_slots(count, after(run.index, count), bytes));
   }
 
   /// The oldest messages that are known to wait, `most` of them at most. `sizes`: room for as many lengths. Errors as
@@ -247,7 +257,7 @@ class Ring : public HotPath {
     const bool is_safe = fence_before_sleeping(publisher);
     const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
     if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
-    const bool is_alone = seen == 0 && tripwire_ != &kWhole && tripwire_->load(std::memory_order_relaxed) != 0;  // as is_zipc()
+    const bool is_alone = seen == 0 && has_tripwire() && tripwire_->load(std::memory_order_relaxed) != 0;  // as whole()
     return is_alone ? Bellman::nobody_yet : Bellman::none;
   }
   /// Takes that back. Returns whether there was anything to take back.
@@ -368,8 +378,7 @@ class Ring : public HotPath {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
   /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role, std::uint32_t more_features = 0) noexcept {
-    relies_on_ = relied_on(join_heavy_fences());
-    const std::uint32_t ours = relies_on_ | more_features;
+    const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u) | more_features;
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
     ZIPC_TEST_POINT("announce.before-notice");
@@ -432,10 +441,16 @@ class Ring : public HotPath {
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
  private:
+  [[nodiscard]] bool has_tripwire() const noexcept {
+    const auto* memory = reinterpret_cast<const std::byte*>(header_);
+    return reinterpret_cast<const std::byte*>(tripwire_) == memory + tripwire_offset(params_);
+  }
   /// In place of a tripwire where there is none.
   static inline const std::atomic<std::uint8_t> kWhole{kTripwire};
-  [[nodiscard]] static std::uint32_t relied_on(bool has_joined) noexcept {
-    return kFeatureAnnouncesSleep | (has_joined ? kFeatureFencesForBoth : 0u);
+
+  /// A message of that size is about to be published.
+  void note_size(std::uint32_t size) noexcept {
+    if (is_longest(size)) header_->largest.store(size, std::memory_order_relaxed);  // our own counter
   }
 
   struct Oldest {

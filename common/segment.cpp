@@ -344,6 +344,17 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
   return info_of(file, mapping->header());
 }
 
+namespace {
+
+/// All of it, so that it reads as an init flag; the first byte is the one that is looked at.
+void arm(std::atomic<std::uint8_t>* tripwire) noexcept {
+  for (unsigned i = 0; i < sizeof kInitFlag; ++i) {
+    tripwire[i].store(static_cast<std::uint8_t>(kInitFlag >> 8 * i), std::memory_order_relaxed);  // see enter_role()
+  }
+}
+
+}  // namespace
+
 void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before) {
   SegmentHeader& header = mapping.header();
@@ -363,7 +374,7 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   }
   ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
-  if (tripwire != nullptr) tripwire->store(kTripwire, std::memory_order_relaxed);  // before announce(), which ends in a fence
+  if (tripwire != nullptr) arm(tripwire);  // before announce(), which ends in a fence
   ZIPC_TEST_POINT("enter.before-repairing");
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
   ZIPC_TEST_POINT("enter.after-repairing");

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
+#include <zipc/layout.hpp>
 
 #include "tests/support/processes.h"
 #include "tests/support/self_checking.h"
@@ -101,6 +103,9 @@ TEST_F(CApi, RefusesAnOversizedMessageAndKeepsTheNeighbouringSlotAndTheFlag) {
     EXPECT_FALSE(zipc_send(&sender, huge.data(), size));
     EXPECT_EQ(last(), ZIPC_ERROR_MESSAGE_TOO_LARGE);
   }
+  std::uint32_t flag = 0;
+  std::memcpy(&flag, reinterpret_cast<const std::byte*>(sender.queue) + zipc::init_flag_offset({2, 8}), sizeof flag);
+  EXPECT_EQ(flag, 0x5A495043u);
   EXPECT_EQ(*sender.init_flag, 0x5A495043);
   EXPECT_TRUE(send(sender, "fits"));
   EXPECT_EQ(receive(receiver), "fits");

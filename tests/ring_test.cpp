@@ -59,11 +59,10 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
 }
 
 /// One end's hot path over `queue`.
-HotPath hot_path(Queue& queue, Pace& pace, const std::atomic<std::uint8_t>& tripwire,
-                 std::uint32_t relies_on = kFeatureAnnouncesSleep) {
+HotPath hot_path(Queue& queue, Pace& pace, const std::atomic<std::uint8_t>& tripwire) {
   Ring ring = queue.ring();
   auto* memory = reinterpret_cast<std::byte*>(&ring.header());
-  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace, relies_on};
+  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace};
 }
 HotPath hot_path(Queue& queue, Pace& pace) {
   static const std::atomic<std::uint8_t> whole{kTripwire};
@@ -144,6 +143,9 @@ TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   Queue queue({.queue_size = 4, .message_size = 8});
   Pace pace;
   HotPath end = hot_path(queue, pace);
+  queue.header().largest.store(8);
+  EXPECT_NE(end.try_send("x", 1), kUndone);
+  queue.ring().reset();
   for (const std::uint32_t impossible : {4u, 5u, 0x7fffffffu, 0xfffffffeu, 0xffffffffu}) {
     queue.header().head.store(impossible);
     EXPECT_EQ(end.try_peek().error, kUndone);
@@ -163,18 +165,33 @@ TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   reinterpret_cast<ItemLength*>(&queue.header() + 1)->store(9);
   EXPECT_EQ(end.try_peek().error, kUndone);
   EXPECT_EQ(end.try_receive().error, kUndone);
+  queue.header().largest.store(0xffffffff);
+  EXPECT_EQ(end.try_send("123456789", 9), kUndone) << "it would go past the slot";
+}
+
+TEST(HotPath, LeavesTheLongestMessageYetToTheRingWhichKeepsItsLength) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  Pace pace;
+  HotPath sender = hot_path(queue, pace);
+  EXPECT_EQ(sender.try_send("four", 4), kUndone);
+  EXPECT_EQ(queue.ring().send("four", 4), Error::ok);
+  EXPECT_NE(sender.try_send("more", 4), kUndone);
+  EXPECT_EQ(sender.try_publish(5), kUndone);
+  EXPECT_EQ(queue.ring().publish(5), Error::ok);
+  EXPECT_NE(sender.try_publish(5), kUndone);
+  EXPECT_EQ(queue.ring().stats().largest, 5u);
+  EXPECT_EQ(queue.ring().stats().sent, 4u);
 }
 
 TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCome) {
   Queue queue({.queue_size = 16, .message_size = 8});
-  ASSERT_EQ(queue.ring().send("known", 5), Error::ok);  // from here on both copies of the indices are up to date
+  ASSERT_EQ(queue.ring().send("known", 5), Error::ok);  // from here on the longest message and both copies of the indices are up to date
   ASSERT_EQ(queue.ring().peek().error, Error::ok);
-  constexpr std::uint32_t kBoth = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
-  queue.header().sender_features.store(kBoth);
-  queue.header().receiver_features.store(kBoth);
+  queue.header().sender_features.store(kFeaturesOfKnown);
+  queue.header().receiver_features.store(kFeaturesOfKnown);
   Pace pace;
   std::atomic<std::uint8_t> tripwire{kTripwire};
-  HotPath end = hot_path(queue, pace, tripwire, kBoth);
+  HotPath end = hot_path(queue, pace, tripwire);
   EXPECT_EQ(end.try_send("a", 1), Error::ok);
   EXPECT_EQ(end.try_pop(), Error::ok);
   const auto expect_send = [&](Error expected, const char* why) {
@@ -191,8 +208,7 @@ TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCo
   queue.header().notice_to_sender.store(0);
   queue.header().receiver_features.store(kFeatureAnnouncesSleep);
   expect_send(kUnconcluded, "the receiver does not make our fence");
-  queue.header().receiver_features.store(kBoth);
-  EXPECT_EQ(hot_path(queue, pace, tripwire).try_send("d", 1), kUnconcluded) << "we have not joined the heavy fences";
+  queue.header().receiver_features.store(kFeaturesOfKnown);
   ASSERT_EQ(queue.ring().peek().error, Error::ok);
   tripwire.store(0);
   EXPECT_EQ(end.try_send("e", 1), kUnconcluded) << "an existing receiver may have come";

@@ -4,16 +4,33 @@
 #include <zipc.h>
 
 #include <cstddef>
+#include <cstring>
 #include <zipc/hot_path.hpp>
 
 namespace zipc {
 
-/// Bits of ZipcContext::padding[0]. The first two are what HotPath relies on: a feature of the peer, if that is of use here.
-inline constexpr std::uint8_t kContextBelieves = kFeatureAnnouncesSleep;      ///< always
-inline constexpr std::uint8_t kContextJoinedFences = kFeatureFencesForBoth;  ///< its process has joined them (waiting.h)
-inline constexpr std::uint8_t kContextWatchesPeer = 2;                       ///< no broker does it
-inline constexpr std::uint8_t kContextHasDescriptor = 8;                     ///< its calls keep its role's descriptor in order
-static_assert((kContextBelieves ^ kContextJoinedFences ^ kContextWatchesPeer ^ kContextHasDescriptor) == 15);
+/// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
+enum class HotContext : std::uint8_t {
+  closed = 0,  ///< as in one of zeros, which programs may make
+  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
+  hot,
+};
+[[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext& context) noexcept {
+  return context.padding[0] == static_cast<std::uint8_t>(HotContext::hot);
+}
+[[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext* context, Role role) noexcept {
+  static_assert(offsetof(ZipcContext, padding) == offsetof(ZipcContext, mode) + 1);
+  if (context == nullptr) return false;
+  std::uint8_t both[2];
+  std::memcpy(both, reinterpret_cast<const std::byte*>(context) + offsetof(ZipcContext, mode), sizeof both);
+  const std::uint8_t wanted[2] = {static_cast<std::uint8_t>(role), static_cast<std::uint8_t>(HotContext::hot)};
+  return std::memcmp(both, wanted, sizeof both) == 0;
+}
+
+/// Bits of ZipcContext::padding[6].
+inline constexpr std::uint8_t kContextWatchesPeer = 1;    ///< no broker does it
+inline constexpr std::uint8_t kContextHasDescriptor = 2;  ///< its calls keep its role's descriptor in order
+[[nodiscard]] inline bool has(const ZipcContext& context, std::uint8_t bit) noexcept { return (context.padding[6] & bit) != 0; }
 
 /// The Pace of a context: its guesses, at padding[1].
 static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::padding >= 1 + sizeof(Pace));
@@ -30,24 +47,19 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return {.queue_size = context.params.queue_size, .message_size = context.params.message_size};
 }
 
-/// The tripwire of a context, at padding[6] bytes behind its init flag. Those are 0 where none may be read (a caller's buffer,
-/// and 3 of 100 sizes): the flag is always whole.
-inline constexpr std::uint8_t kTripwireFromFlag{tripwire_offset({2, 1}) - init_flag_offset({2, 1})};
-static_assert((kInitFlag & kTripwire) != 0);
-[[nodiscard]] inline bool has_tripwire(const ZipcContext& context) noexcept { return context.padding[6] != 0; }
+/// The tripwire of a context: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
+/// is the init flag itself, which is always whole.
 [[nodiscard]] inline const std::atomic<std::uint8_t>& tripwire_of(const ZipcContext& context) noexcept {
-  const auto* byte = reinterpret_cast<const std::byte*>(context.init_flag) + context.padding[6];
-  return *reinterpret_cast<const std::atomic<std::uint8_t>*>(byte);
+  return *reinterpret_cast<const std::atomic<std::uint8_t>*>(context.init_flag);
 }
 
-/// The hot path of a context that is_open().
+/// The hot path of a context that is_hot().
 [[nodiscard, gnu::always_inline]] inline HotPath hot_path_of(ZipcContext& context) noexcept {
   return {reinterpret_cast<SegmentHeader*>(context.queue),
           static_cast<std::byte*>(context.buffers),
           params_of(context),
           tripwire_of(context),
-          &pace_of(context),
-          context.padding[0]};
+          &pace_of(context)};
 }
 
 }  // namespace zipc

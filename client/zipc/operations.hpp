@@ -30,34 +30,32 @@ namespace otherwise {
                                              Error met) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Slot loan(ZipcContext& sender, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept;
-/// The message of `size` bytes in slot `index` is out, if `met` says so. (A Slot would have to be put into memory.)
-[[nodiscard, gnu::cold]] ZIPC_API Slot receive(ZipcContext& receiver, Timeout timeout, Error met, std::uint32_t index,
-                                               std::uint32_t size) noexcept;
+[[nodiscard, gnu::cold]] ZIPC_API Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Slot peek(ZipcContext& receiver, Timeout timeout) noexcept;
 [[nodiscard, gnu::cold]] ZIPC_API Error pop(ZipcContext& receiver, Error met) noexcept;
 }  // namespace otherwise
 
 /// Whether a call that has found nothing may say so, and that is all: nobody is to wait, now or by a descriptor.
 [[nodiscard]] inline bool is_all_said(const ZipcContext& context, Timeout timeout) noexcept {
-  return timeout == kAtOnce && (context.padding[0] & kContextHasDescriptor) == 0;
+  return timeout == kAtOnce && !has(context, kContextHasDescriptor);
 }
 
 /// Sends a copy.
 [[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
                                                     Timeout timeout = kAtOnce) noexcept {
-  const Error sent = hot_path_of(sender).try_send(message, size);
+  const Error sent = is_hot(sender) ? hot_path_of(sender).try_send(message, size) : kUndone;
   if (sent == Error::ok) [[likely]] return sent;
   return otherwise::send(sender, message, size, timeout, sent);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
-  const Error published = hot_path_of(sender).try_publish(size);
+  const Error published = is_hot(sender) ? hot_path_of(sender).try_publish(size) : kUndone;
   if (published == Error::ok) [[likely]] return published;
   return otherwise::publish(sender, size, published);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
-  const Error popped = hot_path_of(receiver).try_pop();
+  const Error popped = is_hot(receiver) ? hot_path_of(receiver).try_pop() : kUndone;
   if (popped == Error::ok) [[likely]] return popped;
   return otherwise::pop(receiver, popped);
 }

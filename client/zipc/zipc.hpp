@@ -167,9 +167,6 @@ class Endpoint {
   explicit Endpoint(const ZipcContext& context) noexcept : context_(context) {}
   ~Endpoint() { zipc_destroy(&context_); }
 
-  /// Not after being moved from. The role is that of the class.
-  [[nodiscard]] bool is_open() const noexcept { return context_.queue != nullptr; }
-
   ZipcContext context_;
 
  private:
@@ -194,14 +191,14 @@ class Sender : public Endpoint {
   /// Sends a copy. Error::ok, full, peer_gone, fenced, message_too_large, closed, corrupt. Wait-free; a system call only if the
   /// receiver sleeps.
   [[nodiscard, gnu::always_inline]] Error send(std::span<const std::byte> message) noexcept {
-    return is_open() ? operations::send(context_, message.data(), message.size()) : Error::closed;
+    return operations::send(context_, message.data(), message.size());
   }
   [[nodiscard]] Error send(std::string_view message) noexcept { return send(std::as_bytes(std::span(message))); }
 
   /// Sends a copy, waiting for space if the queue is full: then Error::timeout instead of full.
   [[nodiscard, gnu::always_inline]] Error send_blocking(std::span<const std::byte> message,
                                                         std::chrono::nanoseconds timeout = kForEver) noexcept {
-    return is_open() ? operations::send(context_, message.data(), message.size(), operations::duration(timeout)) : Error::closed;
+    return operations::send(context_, message.data(), message.size(), operations::duration(timeout));
   }
 
   /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
@@ -213,7 +210,7 @@ class Sender : public Endpoint {
   }
   /// Sends the first `size` bytes of the loaned slot. Errors as for send().
   [[nodiscard, gnu::always_inline]] Error publish(std::size_t size) noexcept {
-    return is_open() ? operations::publish(context_, size) : Error::closed;
+    return operations::publish(context_, size);
   }
 
   /// Up to `most` free slots in a row. Errors as for loan().
@@ -226,8 +223,7 @@ class Sender : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Loaned loan_within(operations::Timeout timeout) noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_loan();
+    const Slot slot = is_hot(context_) ? hot_path_of(context_).try_loan() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     return Loaned(operations::otherwise::loan(context_, timeout));
   }
@@ -263,7 +259,7 @@ class Receiver : public Endpoint {
   }
 
   /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
-  [[nodiscard, gnu::always_inline]] Error pop() noexcept { return is_open() ? operations::pop(context_) : Error::closed; }
+  [[nodiscard, gnu::always_inline]] Error pop() noexcept { return operations::pop(context_); }
 
   /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until
   /// pop_batch(). Errors as for peek().
@@ -275,15 +271,13 @@ class Receiver : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_receive();
+    const Slot slot = is_hot(context_) ? hot_path_of(context_).try_receive() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
-    return Received(operations::otherwise::receive(context_, timeout, slot.error, slot.index, slot.size));
+    return Received(operations::otherwise::receive(context_, timeout, slot.error));
   }
   [[nodiscard, gnu::always_inline]] Received peek_within(operations::Timeout timeout) noexcept {
-    if (!is_open()) return Error::closed;
-    const Slot slot = hot_path_of(context_).try_peek();
+    const Slot slot = is_hot(context_) ? hot_path_of(context_).try_peek() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     return Received(operations::otherwise::peek(context_, timeout));

@@ -56,11 +56,14 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
   };
   if (size >= 8) [[likely]] {
     std::size_t offset = 0;
-    for (; offset + 32 <= size; offset += 32) {
-      for (std::size_t word = 0; word < 32; word += 8) copy(std::uint64_t{}, offset + word);
-    }
-    for (; offset + 8 < size; offset += 8) copy(std::uint64_t{}, offset);
-    if (offset < size) copy(std::uint64_t{}, size - 8);
+    const auto copy_words = [&](std::size_t end) {
+      for (std::size_t word = 0; word < end; word += 8) copy(std::uint64_t{}, offset + word);
+      offset += end;
+    };
+    while (offset + 32 <= size) copy_words(32);
+    if ((size & 16) != 0) copy_words(16);
+    if ((size & 8) != 0) copy(std::uint64_t{}, offset);
+    if ((size & 7) != 0) copy(std::uint64_t{}, size - 8);
   } else if (size >= 4) {
     both_ends(std::uint32_t{});
   } else if (size >= 2) {
@@ -72,25 +75,27 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
 
 class HotPath {
  public:
-  /// `tripwire`: layout.hpp. `pace`: of the end that uses it, or null: it learns nothing. `relies_on`: features of the peer that
-  /// are of use here: kFeatureAnnouncesSleep, and kFeatureFencesForBoth if this process has joined the heavy fences (waiting.h).
+  /// Of a process that has joined the heavy fences (waiting.h). `tripwire`: layout.hpp. `pace`: of the end that uses it, or
+  /// null: it learns nothing.
   [[gnu::always_inline]] HotPath(SegmentHeader* header, std::byte* buffers, const Params& params,
-                                 const std::atomic<std::uint8_t>& tripwire, Pace* pace, std::uint32_t relies_on) noexcept
-      : header_(header), buffers_(buffers), params_(params), tripwire_(&tripwire), pace_(pace), relies_on_(relies_on) {}
+                                 const std::atomic<std::uint8_t>& tripwire, Pace* pace) noexcept
+      : header_(header), buffers_(buffers), params_(params), tripwire_(&tripwire), pace_(pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_send(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    std::uint32_t next;
-    if (!is_known_free(tail, next) || size > kShort || size > params_.message_size) [[unlikely]] return kUndone;
-    copy_short(slot_data(tail), message, size);
-    return publish_slot(tail, next, size);
+    std::uint64_t next;
+    if (!is_known_free(tail, next) || size > kShort || size > params_.message_size || is_longest(size)) [[unlikely]] return kUndone;
+    std::byte* slot = slot_data(tail);
+    write_length(tail, size);  // first, so that its index is not in the way of the copy: no register has to be saved
+    copy_short(slot, message, size);
+    return publish_slots(1, next, size);
   }
 
   /// The next free slot, to be written in place. Error::ok or kUndone.
   [[nodiscard, gnu::always_inline]] Slot try_loan() const noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    std::uint32_t next;
+    std::uint64_t next;
     if (!is_known_free(tail, next)) [[unlikely]] return {.error = kUndone};
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
@@ -98,8 +103,9 @@ class HotPath {
   /// Sends the first `size` bytes of it. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_publish(std::size_t size) noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
-    std::uint32_t next;
-    if (!is_known_free(tail, next) || size > params_.message_size) [[unlikely]] return kUndone;
+    std::uint64_t next;
+    // Which is at most message_size; should the header be wrong about that, then it is the receiver that finds it corrupt.
+    if (!is_known_free(tail, next) || is_longest(size)) [[unlikely]] return kUndone;
     return publish_slot(tail, next, size);
   }
 
@@ -127,7 +133,7 @@ class HotPath {
   /// Takes out what has been peeked at. Error::ok, kUnconcluded or kUndone.
   [[nodiscard, gnu::always_inline]] Error try_pop() noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
-    std::uint32_t next;
+    std::uint64_t next;
     const bool is_there = find_next(head, next) && header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
     if (!is_there || !is_zipc(header_->sender_features)) [[unlikely]] return kUndone;
     return free_slots(1, next);
@@ -135,16 +141,16 @@ class HotPath {
 
  protected:
   /// Whether slot `index`, our own index, is possible; then `next` becomes the one that comes after it.
-  [[nodiscard, gnu::always_inline]] bool find_next(std::uint32_t index, std::uint32_t& next) const noexcept {
-    const std::uint64_t there = std::uint64_t{index} + 1;
-    next = static_cast<std::uint32_t>(there);
-    if (there < params_.queue_size) [[likely]] return true;  // one branch for both questions
+  [[nodiscard, gnu::always_inline]] bool find_next(std::uint32_t index, std::uint64_t& next) const noexcept {
+    next = std::uint64_t{index} + 1;
+    if (next < params_.queue_size) [[likely]] return true;  // one branch for both questions
+    const bool is_last = next == params_.queue_size;
     next = 0;
-    return there == params_.queue_size;
+    return is_last;
   }
 
   /// Whether slot `tail`, our own index, is known to be free without a look at the receiver's; then `next` as above.
-  [[nodiscard, gnu::always_inline]] bool is_known_free(std::uint32_t tail, std::uint32_t& next) const noexcept {
+  [[nodiscard, gnu::always_inline]] bool is_known_free(std::uint32_t tail, std::uint64_t& next) const noexcept {
     return find_next(tail, next) && header_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
   }
 
@@ -168,56 +174,57 @@ class HotPath {
     return Error::ok;
   }
 
-  /// Publishes a slot that is written; `next` comes after it. Error::ok or kUnconcluded.
-  [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::uint32_t next, std::size_t size) noexcept {
-    ZIPC_TEST_POINT("publish.before-length");
-    items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
-    return publish_slots(1, next, size, static_cast<std::uint32_t>(size));
+  /// Whether no message of that size has been sent before.
+  [[nodiscard, gnu::always_inline]] bool is_longest(std::size_t size) const noexcept {
+    return size > header_->largest.load(std::memory_order_relaxed);  // our own counter
   }
 
-  /// Publishes the `count` slots before `next`, which are written. `bytes`: all of them, `largest`: the longest.
-  [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t count, std::uint32_t next, std::uint64_t bytes,
-                                                        std::uint32_t largest) noexcept {
+  /// Publishes a slot that is written; `next` comes after it. Error::ok or kUnconcluded.
+  [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::uint64_t next, std::size_t size) noexcept {
+    write_length(index, size);
+    return publish_slots(1, next, size);
+  }
+  [[gnu::always_inline]] void write_length(std::uint32_t index, std::uint64_t size) noexcept {
+    ZIPC_TEST_POINT("publish.before-length");
+    items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
+  }
+
+  /// Publishes the `count` slots before `next`, which are written. `bytes`: all of them.
+  [[nodiscard, gnu::always_inline]] Error publish_slots(std::uint32_t count, std::uint64_t next, std::uint64_t bytes) noexcept {
     ZIPC_TEST_POINT("publish.after-length");
     bump(header_->sent, count);
     ZIPC_TEST_POINT("publish.after-sent");
     bump(header_->bytes_sent, bytes);
     ZIPC_TEST_POINT("publish.after-bytes-sent");
-    if (largest > header_->largest.load(std::memory_order_relaxed)) {  // our own counter
-      header_->largest.store(largest, std::memory_order_relaxed);
-    }
     ZIPC_TEST_POINT("publish.before-tail");
-    header_->tail.store(next, kOrderPublish);  // [message-ready]
+    header_->tail.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [message-ready]
     ZIPC_TEST_POINT("publish.after-tail");
+    light_fence();  // what decides about the fence is read after the index is published, too
+    ZIPC_TEST_POINT("wake.after-fence");
     // An existing receiver may sleep, whatever its predecessor has announced.
-    return look_whom_to_wake(header_->receiver_features, header_->waiters, header_->notice_to_sender, tripwire_);
+    return look_whom_to_wake(whole(header_->receiver_features), header_->waiters, header_->notice_to_sender);
   }
 
   /// Gives the `count` slots before `next` back. Error::ok or kUnconcluded.
-  [[nodiscard, gnu::always_inline]] Error free_slots(std::uint32_t count, std::uint32_t next) noexcept {
+  [[nodiscard, gnu::always_inline]] Error free_slots(std::uint32_t count, std::uint64_t next) noexcept {
     ZIPC_TEST_POINT("free.before-received");
     bump(header_->received, count);
     ZIPC_TEST_POINT("free.before-head");
-    header_->head.store(next, kOrderPublish);  // [slot-free]
+    header_->head.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
+    light_fence();  // as above
+    ZIPC_TEST_POINT("wake.after-fence");
     // An existing sender never sleeps.
-    return look_whom_to_wake(header_->sender_features, header_->sender_waiting, header_->notice_to_receiver, nullptr);
+    const std::uint32_t announced = header_->sender_features.load(std::memory_order_relaxed);  // on our line
+    return look_whom_to_wake(announced, header_->sender_waiting, header_->notice_to_receiver);
   }
 
-  /// P2 and P3 of waiting.h, and a look at our own notice, where a light fence will do for P2: Error::ok if there is nothing
-  /// else to do. Otherwise, or if it will not: kUnconcluded. `tripwire`: null if a sleeper has announced itself in any case.
-  [[nodiscard, gnu::always_inline]] Error look_whom_to_wake(const std::atomic<std::uint32_t>& sleeper_features,
-                                                            const std::atomic<std::uint32_t>& waiting,
-                                                            const std::atomic<std::uint32_t>& notice,
-                                                            const std::atomic<std::uint8_t>* tripwire) const noexcept {
-    // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too.
-    light_fence();
-    ZIPC_TEST_POINT("wake.after-fence");
-    constexpr std::uint32_t kWanted = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
+  /// P3 of waiting.h, and a look at our own notice: Error::ok if the peer, which has announced `features`, lets a light fence do
+  /// for P2, and there is nothing else to do. Otherwise kUnconcluded.
+  [[nodiscard, gnu::always_inline]] static Error look_whom_to_wake(std::uint32_t features, const std::atomic<std::uint32_t>& waiting,
+                                                                   const std::atomic<std::uint32_t>& notice) noexcept {
     // One branch for all: with one each a stream of 64-byte messages takes 1.1 to 1.2 times as long.
-    std::uint32_t else_to_do = 0;
-    if (tripwire != nullptr) else_to_do = ~std::uint32_t{tripwire->load(std::memory_order_relaxed)} & kTripwire;  // as is_zipc()
-    else_to_do |= ~(sleeper_features.load(std::memory_order_relaxed) & relies_on_) & kWanted;       // on our line
+    std::uint32_t else_to_do = ~features & kFeaturesOfKnown;
     else_to_do |= waiting.load(kOrderObserve) | (notice.load(kOrderObserve) & kNoticeElsewhere);  // [sleep-announced], [moving]
     if (else_to_do == 0) [[likely]] return Error::ok;
     return kUnconcluded;
@@ -225,9 +232,12 @@ class HotPath {
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard, gnu::always_inline]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
-    static_assert(kTripwire == kFeatureAnnouncesSleep);  // one branch for both
+    return (whole(peer_features) & kFeatureAnnouncesSleep) != 0;
+  }
+  /// What the peer has announced, as far as it is still the one we share the segment with.
+  [[nodiscard, gnu::always_inline]] std::uint32_t whole(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     // On our line, and a byte that the kernel zeroes, and that is set again at attach.
-    return (peer_features.load(std::memory_order_relaxed) & tripwire_->load(std::memory_order_relaxed) & kTripwire) != 0;
+    return peer_features.load(std::memory_order_relaxed) & tripwire_->load(std::memory_order_relaxed);
   }
 
   [[gnu::always_inline]] static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
@@ -250,7 +260,6 @@ class HotPath {
   Params params_;
   const std::atomic<std::uint8_t>* tripwire_;
   Pace* pace_;
-  std::uint32_t relies_on_;
 };
 
 }  // namespace zipc

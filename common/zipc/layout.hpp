@@ -18,7 +18,7 @@
 
 namespace zipc {
 
-inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a; the first does for a tripwire where there is none
+inline constexpr std::uint32_t kInitFlag = 0x5A495043;  // bytes 43 50 49 5a
 inline constexpr std::uint32_t kMark = 0x70697A01;      // "zip" and the layout version, which is 1
 inline constexpr std::uint32_t kMarkVersionMask = 0xFF;
 
@@ -31,8 +31,8 @@ inline constexpr std::uint32_t kMessageSizeMax = 1u << 31;  // a length that als
 /// still to tell the peer that this side has gone: its holder, or, if it is killed, who finds that out.
 enum Feature : std::uint32_t {
   kFeatureAnnouncesSleep = 1u << 0,  ///< a zipc peer: raises its waiting word before it sleeps, never resets the queue
-  kFeatureOnTheWay = 1u << 1,  ///< alone: it is about to leave, or to come from the channel's earlier memory
-  kFeatureFencesForBoth = 1u << 2,  ///< its process has joined the heavy fences (waiting.h), and makes one before it sleeps
+  kFeatureFencesForBoth = 1u << 1,  ///< its process has joined the heavy fences (waiting.h), and makes one before it sleeps
+  kFeatureOnTheWay = 1u << 2,  ///< alone: it is about to leave, or to come from the channel's earlier memory
   kFeatureRings = 1u << 3,  ///< it has a broker, and rings the doorbell of a peer that waits by one
 };
 
@@ -150,16 +150,20 @@ inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);
 [[nodiscard]] constexpr std::uint64_t older_peer_size(const Params& p) noexcept { return init_flag_offset(p) + 132; }
 [[nodiscard]] constexpr std::uint64_t newest_peer_size(const Params& p) noexcept { return aligned_init_flag_offset(p) + 4; }
 
-/// The tripwire: one byte that zipc sets at attach. Every existing peer truncates the file below it when it attaches, and
-/// the kernel zeroes what lies past the new end in the page; so a zero says that a peer has come that takes no lease,
-/// announces nothing and may reset the queue, without asking the kernel on the message path. Nothing else depends on it.
-inline constexpr std::uint8_t kTripwire = 1;  ///< the bit that is set while it is whole
+/// The tripwire: a second init flag, which zipc sets at attach. Every existing peer truncates the file below it when it
+/// attaches, and the kernel zeroes what lies past the new end in the page; so a zero says that a peer has come that takes no
+/// lease, announces nothing and may reset the queue, without asking the kernel on the message path. Nothing else depends on
+/// it. Only its first byte is looked at; where there is none, that of the init flag does for it.
+inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< what it is while it is whole
+/// In it there are the bits of the features of a peer of which no more is to be known: one branch for peer and tripwire.
+inline constexpr std::uint32_t kFeaturesOfKnown = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
+static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);
 [[nodiscard]] constexpr std::uint64_t tripwire_offset(const Params& p) noexcept { return older_peer_size(p); }
 
 /// Whether the tripwire lies in the same page as the end of the shortest file that an existing peer makes. If it does
 /// not (3 of 100 sizes), reading it could fault, and it is not used: a peer's announcements are believed then.
 [[nodiscard]] constexpr bool tripwire_usable(const Params& p, std::uint64_t page_size) noexcept {
-  return tripwire_offset(p) / page_size == (newest_peer_size(p) - 1) / page_size;
+  return (tripwire_offset(p) + 3) / page_size == (newest_peer_size(p) - 1) / page_size;
 }
 
 /// The size of the file that zipc makes: larger than any existing peer's, so that theirs tells that they were there.
