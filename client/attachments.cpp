@@ -79,7 +79,8 @@ Attachments::Attachments() {
   };
   pthread_atfork(lock, unlock, unlock);
   set_bellringer([](const void* memory, std::uint32_t serial) noexcept {
-    if (const auto readiness = readiness::find(memory)) readiness->ring_peer(serial);
+    const auto readiness = readiness::find(memory);
+    return readiness && readiness->ring_peer(serial);
   });
 }
 

@@ -11,7 +11,7 @@
 /// them has a lock of its own, so that no call on the message path waits for one that is talking to the broker.
 ///
 /// *Invariant.* The descriptor is readable, or: the waiting word says that we wait by the doorbell (or the timer runs), and
-/// there was nothing to be found after it was so.
+/// there was nothing to be found after it was so; or the peer has taken that back, and is about to ring.
 #pragma once
 
 #include <sys/types.h>
@@ -49,15 +49,16 @@ class Readiness {
   /// As disarm(), whatever was before.
   void make_readable() noexcept;
 
-  /// Rings the peer's doorbell, whose number is `serial`. Cost: a system call; the first time the broker's answer.
-  void ring_peer(std::uint32_t serial) noexcept;
+  /// Rings the peer's doorbell, whose number is `serial`, or has the broker ring it. False: neither could be done. Cost: a system
+  /// call; the first time the broker's answer.
+  [[nodiscard]] bool ring_peer(std::uint32_t serial) noexcept;
 
  private:
   struct Own;
   [[nodiscard]] Result<void> take_doorbell(std::chrono::milliseconds patience);
   void look_for_broker() noexcept;
-  void ask_for_peers(std::uint32_t serial) noexcept;
-  void have_peer_rung();
+  [[nodiscard]] bool ask_for_peers(std::uint32_t serial);
+  [[nodiscard]] bool have_peer_rung();
 
   std::string channel_;
   Role role_;

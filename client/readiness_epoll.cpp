@@ -231,43 +231,40 @@ void Readiness::make_readable() noexcept {
   if (own_ && own_->process == getpid()) own_->doorbell.add(kDoorbellRung);
 }
 
-void Readiness::ring_peer(std::uint32_t serial) noexcept {
+bool Readiness::ring_peer(std::uint32_t serial) noexcept try {
   if (peer_.serial != serial || (!peer_.fd && Clock::now() >= ask_again_)) return ask_for_peers(serial);
-  if (peer_.fd) return peer_.add(kDoorbellRung);  // [doorbell]
-  try {
-    have_peer_rung();
-  } catch (const std::bad_alloc&) {  // the next message may have more luck
-  }
+  if (!peer_.fd) return have_peer_rung();
+  peer_.add(kDoorbellRung);  // [doorbell]
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 // Without waiting for an answer: the broker is slow, or has no room for another connection, or we have no descriptor left. For
 // the latter two there is the connection by which the role was taken, unless it is a Client's, or another thread is talking
 // over it: then the next message tries again.
-void Readiness::have_peer_rung() {
+bool Readiness::have_peer_rung() {
   const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
-  if (Attachments::of_process().notify(broker_, protocol::method::kGetDoorbell, protocol::encode(call))) return;
+  if (Attachments::of_process().notify(broker_, protocol::method::kGetDoorbell, protocol::encode(call))) return true;
   auto connection = Connection::open({broker_}, milliseconds(0), milliseconds(1));
-  if (connection) (*connection)->notify(protocol::method::kGetDoorbell, protocol::encode(call));
+  return connection && (*connection)->notify(protocol::method::kGetDoorbell, protocol::encode(call));
 }
 
 // Over a connection of its own, which is closed again: this is done once for each doorbell, whatever else the process is
 // talking about with the broker just now, and waits for the answer. If nobody listens, the peer has seen that, too, and looks
 // by itself.
-void Readiness::ask_for_peers(std::uint32_t serial) noexcept {
+bool Readiness::ask_for_peers(std::uint32_t serial) {
   peer_ = {.fd = {}, .serial = serial};
   ask_again_ = Clock::now() + kAskAgain;
-  try {
-    auto connection = Connection::open({broker_}, milliseconds(0), kPatience);
-    if (!connection) return have_peer_rung();
-    std::vector<UniqueFd> fds;
-    bool is_refusal = false;
-    const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
-    const auto answer =
-        (*connection)->call_here(protocol::method::kGetDoorbell, protocol::encode(call), &fds, is_refusal);
-    if (!answer && answer.error() != Error::timeout) return have_peer_rung();  // who is only slow has the request
-    if (auto doorbell = doorbell_in(answer, std::move(fds))) peer_.fd = std::move(doorbell->fd);
-  } catch (const std::bad_alloc&) {
-  }
+  auto connection = Connection::open({broker_}, milliseconds(0), kPatience);
+  if (!connection) return have_peer_rung();
+  std::vector<UniqueFd> fds;
+  bool is_refusal = false;
+  const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
+  const auto answer = (*connection)->call_here(protocol::method::kGetDoorbell, protocol::encode(call), &fds, is_refusal);
+  if (!answer && answer.error() != Error::timeout) return have_peer_rung();  // who is only slow has the request
+  if (auto doorbell = doorbell_in(answer, std::move(fds))) peer_.fd = std::move(doorbell->fd);
+  return true;
 }
 
 namespace readiness {

@@ -17,7 +17,7 @@ Result<int> Readiness::descriptor() {
 bool Readiness::arm(Ring) noexcept { return false; }
 void Readiness::disarm(Ring) noexcept {}
 void Readiness::make_readable() noexcept {}
-void Readiness::ring_peer(std::uint32_t) noexcept {}
+bool Readiness::ring_peer(std::uint32_t) noexcept { return false; }
 
 namespace readiness {
 void add(const void*, std::shared_ptr<Readiness>) {}

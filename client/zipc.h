@@ -317,8 +317,8 @@ ZIPC_API bool zipc_renew(ZipcContext *context);
  * wait (zipc_receive_blocking and so on) may be used as well.
  *
  * While nobody waits by it the other side pays nothing for it. Waiting costs this side about five system calls, and the other
- * side one for each message or free slot until this side has found one; the first time the other side asks the broker (for
- * 100 ms at most). While there is no broker, and beside a program that takes no lease, the descriptor becomes readable
+ * side one, however many messages or free slots come before this side reacts; the first time the other side asks the broker
+ * (for 100 ms at most). While there is no broker, and beside a program that takes no lease, the descriptor becomes readable
  * 100 times a second instead; a sender's that is full, 10 times in any case, as a receiver's whose sender is not there yet.
  * Three descriptors for each role, and one for each process.
  *

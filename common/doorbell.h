@@ -25,9 +25,9 @@ struct Doorbell {
 };
 
 /// Rings the doorbell of this number, by which the peer in the segment at `memory` waits: calls what set_bellringer() was
-/// given, and does nothing without one (the broker rings by itself).
-[[gnu::cold]] void ring_doorbell(const void* memory, std::uint32_t serial) noexcept;
-using Bellringer = void (*)(const void* memory, std::uint32_t serial) noexcept;
+/// given. False: nobody could be found who rings it.
+[[gnu::cold]] bool ring_doorbell(const void* memory, std::uint32_t serial) noexcept;
+using Bellringer = bool (*)(const void* memory, std::uint32_t serial) noexcept;
 /// Before anything is attached to.
 void set_bellringer(Bellringer ringer) noexcept;
 

@@ -263,7 +263,7 @@ class Ring : public HotPath {
   /// Takes that back. Returns whether there was anything to take back.
   bool stop_waiting_by_doorbell(Role role) noexcept {
     auto& waiting = waiting_word(role);
-    if ((waiting.load(std::memory_order_relaxed) & kByDoorbell) == 0) return false;  // our own word
+    if ((waiting.load(std::memory_order_relaxed) & kByDoorbell) == 0) return false;  // or the peer has, and rings
     waiting.store(0, std::memory_order_relaxed);                                     // late is harmless: a ring too many
     return true;
   }
@@ -561,6 +561,17 @@ class Ring : public HotPath {
     return {header_->head, header_->sender_waiting, header_->notice_to_sender, header_->sender_features, false};
   }
 
+  /// Rings the doorbell that the peer has announced in `waiting`, and takes its announcement back before: waiting.h.
+  void ring_once(std::atomic<std::uint32_t>& waiting, std::uint32_t announced) noexcept {
+    std::uint32_t seen = announced;
+    // What it says by now was announced after the fence of wake_and_look(): then the peer has looked, or will, and sees our index.
+    if (!waiting.compare_exchange_strong(seen, 0)) return;
+    ZIPC_TEST_POINT("wake.before-ringing");
+    if (ring_doorbell(header_, announced & ~kByDoorbell)) return;
+    std::uint32_t none = 0;  // the next message tries again
+    waiting.compare_exchange_strong(none, announced);
+  }
+
   /// What look_whom_to_wake() has left to do, for every kind of peer. Ok or kMovedMeanwhile.
   [[gnu::cold]] [[nodiscard]] Error wake_and_look(Role role) noexcept {
     const Handshake side = role == Role::sender ? receiver_sleeps() : sender_sleeps();
@@ -569,7 +580,7 @@ class Ring : public HotPath {
                                                          : std::uint32_t{side.may_sleep_unannounced};
     if (waiting != 0) {
       ZIPC_TEST_POINT("wake.before-waking");
-      (waiting & kByDoorbell) != 0 ? ring_doorbell(header_, waiting & ~kByDoorbell) : wake_one(side.index);
+      (waiting & kByDoorbell) != 0 ? ring_once(side.waiting, waiting) : wake_one(side.index);
       ZIPC_TEST_POINT("wake.after-waking");
     }
     ZIPC_TEST_POINT("wake.before-notice");

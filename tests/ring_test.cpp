@@ -228,6 +228,38 @@ TEST(HotPath, CopiesEveryShortLength) {
   }
 }
 
+TEST(Ring, RingsADoorbellOnceForEachAnnouncementUnlessNobodyRings) {
+  static int rings;
+  static bool is_heard;
+  rings = 0;
+  set_bellringer([](const void*, std::uint32_t serial) noexcept {
+    EXPECT_EQ(serial, 7u);
+    ++rings;
+    return is_heard;
+  });
+  Queue queue({.queue_size = 16, .message_size = 8});
+  Ring ring = queue.ring();
+  const auto send_two = [&] {
+    EXPECT_EQ(ring.send("a", 1), Error::ok);
+    EXPECT_EQ(ring.send("b", 1), Error::ok);
+  };
+  send_two();
+  EXPECT_EQ(rings, 0) << "nobody waits";
+  for (int expected = 1; expected < 4; ++expected) {
+    is_heard = true;
+    EXPECT_EQ(ring.wait_by_doorbell(Role::receiver, 7), Bellman::none) << "the sender has no broker";
+    send_two();
+    EXPECT_EQ(rings, expected);
+    EXPECT_FALSE(ring.stop_waiting_by_doorbell(Role::receiver)) << "the sender has taken it back";
+  }
+  is_heard = false;
+  EXPECT_EQ(ring.wait_by_doorbell(Role::receiver, 7), Bellman::none);
+  send_two();
+  EXPECT_EQ(rings, 5) << "the second message tries again";
+  EXPECT_TRUE(ring.stop_waiting_by_doorbell(Role::receiver));
+  set_bellringer(nullptr);
+}
+
 TEST(Ring, HoldsOneMessageLessThanItHasSlots) {
   for (std::uint32_t slots : {2u, 3u, 7u}) {
     Queue queue({.queue_size = slots, .message_size = 1});

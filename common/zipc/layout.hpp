@@ -64,7 +64,7 @@ inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
-  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By the sender
+  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By the sender; 0 by who rings it
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach; broker
@@ -81,7 +81,7 @@ struct SegmentHeader {
 
   // The sender's line.
   std::atomic<std::uint32_t> tail;               ///< next slot to write, 0 .. queue_size-1; the receiver's futex word
-  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver waits. By the receiver
+  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver waits. By the receiver; 0 by who rings it
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue

@@ -10,7 +10,8 @@
  * REPLACED      the role's doorbell becomes another one: BY_RESTART of the broker, or BY_BROKER, which tells by kDoorbellVoid
  * TAKES_AWAY    when S takes the count away, if not at S0: AFTER_ANNOUNCING, AFTER_FENCE, AFTER_LOOK
  * QUIET         where S takes its announcement back without ringing by itself: AT_LOOK (S3), AT_MESSAGE, AT_SLEEP
- * TAKES_BACK    P takes the announcement back, with an exchange, for every ring: BEFORE_RING, AFTER_RING
+ * TAKES_BACK    when P takes the announcement back that it rings for: BEFORE_RING, as it is; AFTER_RING, NEVER
+ * RING_FAILS    P may find nobody who rings; then it publishes something more. NOT_RESTORED: what it has taken back stays so
  *
  *   ok    fence                          SLEEPER=FENCE REGISTERED=1 INVARIANT NO_KERNEL_BARRIERS
  *   ok    membarrier                     SLEEPER=MEMBARRIER REGISTERED=1 INVARIANT NO_KERNEL_BARRIERS
@@ -26,12 +27,13 @@
  *   sleep quiet-at-message               SLEEPER=FENCE REGISTERED=0 QUIET=AT_MESSAGE
  *   claim quiet-breaks-invariant         SLEEPER=FENCE REGISTERED=0 QUIET=AT_LOOK INVARIANT
  *
- *   ok    count-after-announcing         SLEEPER=MEMBARRIER REGISTERED=1 INVARIANT TAKES_AWAY=AFTER_ANNOUNCING NO_KERNEL_BARRIERS
- *   ok    count-after-fence              SLEEPER=MEMBARRIER REGISTERED=1 INVARIANT TAKES_AWAY=AFTER_FENCE
- *   sleep count-after-fence-unordered    SLEEPER=MEMBARRIER REGISTERED=1 TAKES_AWAY=AFTER_FENCE NO_KERNEL_BARRIERS
+ *   sleep count-after-announcing         SLEEPER=MEMBARRIER REGISTERED=1 TAKES_AWAY=AFTER_ANNOUNCING
+ *   sleep count-after-fence              SLEEPER=MEMBARRIER REGISTERED=1 TAKES_AWAY=AFTER_FENCE
  *   sleep count-after-look               SLEEPER=FENCE REGISTERED=0 TAKES_AWAY=AFTER_LOOK
- *   ok    taken-back-before-ring         SLEEPER=FENCE REGISTERED=0 TAKES_BACK=BEFORE_RING
+ *   ok    taken-back-never               SLEEPER=MEMBARRIER REGISTERED=1 INVARIANT TAKES_BACK=NEVER NO_KERNEL_BARRIERS LOOKS_TWICE
  *   sleep taken-back-after-ring          SLEEPER=FENCE REGISTERED=0 TAKES_BACK=AFTER_RING
+ *   ok    ring-fails                     SLEEPER=MEMBARRIER REGISTERED=1 RING_FAILS LOOKS_TWICE NO_KERNEL_BARRIERS
+ *   sleep ring-fails-not-restored        SLEEPER=MEMBARRIER REGISTERED=1 RING_FAILS NOT_RESTORED LOOKS_TWICE
  *
  *   ok    sleeps-fence                   SLEEPER=FENCE REGISTERED=0 INVARIANT SLEEPS NO_KERNEL_BARRIERS
  *   ok    sleeps-membarrier              SLEEPER=MEMBARRIER REGISTERED=1 INVARIANT SLEEPS LOOKS_TWICE NO_KERNEL_BARRIERS
@@ -46,10 +48,10 @@
  *   sleep end-of-broker-not-polled       SLEEPER=FENCE REGISTERED=0 REPLACED=BY_RESTART END_NOT_POLLED
  *   sleep void-not-told                  SLEEPER=FENCE REGISTERED=0 REPLACED=BY_BROKER VOID_NOT_TOLD
  *
- * count-after-*: that S takes the count away before S1 is more than is needed. Behind S1 the fences still see to it that S3 finds
- * what was rung for; behind S2 only the kernel does, whose lock orders write and read of an eventfd; behind S3 nothing does.
- * taken-back-*: a ring stays, unlike a wake-up. So P may take the announcement back that it rings for; but once it has rung,
- * what it finds there is that of S's next wait. S rings by itself only if it finds its announcement still there.
+ * count-after-*: S takes the count away before S1. Behind it there may be the one ring for this announcement in it.
+ * taken-back-*: a ring stays, unlike a wake-up. So P takes the announcement back that it rings for, and rings once for however
+ * many messages; but once it has rung, what it finds there is that of S's next wait. S rings by itself only if it finds its
+ * announcement still there.
  * Assumed: a broker that listens hears who asks it for a doorbell. (A publisher that can neither have a connection nor use the
  * one by which it took its role does not ring before its next message.)
  */
@@ -78,8 +80,9 @@
 
 #define BEFORE_RING 1
 #define AFTER_RING 2
+#define NEVER 3
 #ifndef TAKES_BACK
-#define TAKES_BACK 0
+#define TAKES_BACK BEFORE_RING
 #endif
 
 #define INDEX 0
@@ -112,6 +115,8 @@ byte ended = 0;     /* the connections to this one, and those before, have */
 byte published = 0;
 byte concluded = 0; /* P3 of so many is over */
 bit stops = 0;
+bit is_ringing = 0; /* P has taken an announcement back, and not rung yet */
+bit has_failed = 0; /* nobody was found who rings, and nothing was published since */
 
 #define add(t, b, count) kernel_barrier(t); bell[b] = bell[b] | count
 
@@ -145,6 +150,7 @@ proctype publisher() {
   do
   :: published < MESSAGES ->
      published++;
+     has_failed = 0;
      store(P, INDEX, published);  /* P1 */
      if                           /* P2 */
 #ifdef NO_P2
@@ -165,19 +171,39 @@ proctype publisher() {
 #endif
 #if TAKES_BACK == BEFORE_RING
      if
-     :: waiting != 0 ->
+     :: waiting != 0 && waiting != ASLEEP ->
         fence(P);
-        atomic { waiting = word[WAITING]; word[WAITING] = 0 }
+        atomic {
+          if
+          :: word[WAITING] == waiting -> word[WAITING] = 0; is_ringing = 1
+          :: else -> waiting = 0
+          fi
+        }
      :: else
      fi;
 #endif
      if
      :: waiting == 0
      :: waiting == ASLEEP -> wake(P, INDEX, NOTICE_WORD, S)
-     :: else ->
+#ifdef RING_FAILS
+     :: waiting != 0 && waiting != ASLEEP && published < MESSAGES ->
+        fence(P);
+        atomic {
+#ifndef NOT_RESTORED
+          if
+          :: word[WAITING] == 0 -> word[WAITING] = waiting
+          :: else
+          fi;
+#endif
+          is_ringing = 0;
+          has_failed = 1
+        }
+#endif
+     :: waiting != 0 && waiting != ASLEEP ->
 #ifndef NO_RING
         ring(waiting);
 #endif
+        is_ringing = 0;
 #if TAKES_BACK == AFTER_RING
         fence(P);
         word[WAITING] = 0;
@@ -185,7 +211,7 @@ proctype publisher() {
         skip
      fi;
      atomic { concluded = published; waiting = 0 }
-  :: true -> break
+  :: !has_failed -> break
   od;
   stops = 1
 }
@@ -224,11 +250,7 @@ inline look_for_broker() {
 #endif
 }
 
-#if TAKES_BACK
 #define is_announced (word[WAITING] != 0)
-#else
-#define is_announced true
-#endif
 
 /* Readiness::disarm(). */
 inline disarm(where) {
@@ -348,7 +370,7 @@ answered:
   fi;
 #ifdef INVARIANT
   /* Where nothing is to be found, no P3 is over. While the broker is ending nobody can ring, but has_ended is about to come. */
-  assert(is_readable || (word[WAITING] == polled && concluded <= taken) || (!listens && ended < present));
+  assert(is_readable || is_ringing || (word[WAITING] == polled && concluded <= taken) || (!listens && ended < present));
 #endif
   if
   :: is_readable -> goto call

@@ -77,6 +77,27 @@ class SystemCalls(BrokerTest):
                     total = calls_in(f"{folder}/send") + calls_in(f"{folder}/receive")
                     self.assertLess(total, times * (slots - 1) // 100)
 
+    def test_a_descriptor_that_is_waited_by_is_rung_once(self):
+        """However many messages come before its program reacts."""
+        slots = 4096
+        self.start_zipcd()
+        name = unique_name("ring")
+        with tempfile.TemporaryDirectory() as folder:
+            receiver = FdPeer(self.env, "receive", name, slots, 8)
+            self.addCleanup(receiver.end)
+            sender = FdPeer(self.env, "send", name, slots, 8, under=["strace", "-f", "-c", "-o", f"{folder}/send"])
+            self.addCleanup(sender.end)
+            self.assertEqual(receiver.do("fd"), "fd")
+            for _ in range(2):
+                self.assertEqual(receiver.do("try"), "empty")  # announced; and nobody polls
+                self.assertEqual(receiver.do("ready"), "no")
+                sender.do("stream", slots - 1)
+                self.assertEqual(receiver.do("ready"), "yes")
+                receiver.do("stream", slots - 1)
+            code, out, err = sender.finish()
+            self.assertEqual(code, 0, out + err)
+            self.assertLess(calls_in(f"{folder}/send"), (slots - 1) // 4)
+
 
 if __name__ == "__main__":
     unittest.main()
