@@ -121,10 +121,11 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
     return Failure{Error::protocol, "the broker's reply names a descriptor that did not come with it"};
   }
   LockHandle lock = reply->lock ? std::move(fds[static_cast<std::size_t>(*reply->lock)]) : LockHandle{};
-  auto file = adopt_segment_file(std::move(fds[segment]), request.name);
-  if (!file) return file.failure();
+  SegmentFile file;
+  file.fd = std::move(fds[segment]);
+  file.name = request.name;
   ZIPC_TEST_POINT("attach.after-reply");
-  Taken taken{.file = std::move(*file),
+  Taken taken{.file = std::move(file),
               .lock = std::move(lock),
               .set_up = {},
               .params = reply->params,
@@ -132,8 +133,12 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
               .lease = reply->lease,
               .broker = broker.socket_path(),
               .waiting = reply->waiting,
+              .watched = reply->watched,
               .again = reply->resumed};
-  if (taken.again) return taken;
+  if (taken.again) {
+    if (auto looked = refresh(taken.file); !looked) return looked.failure();
+    return taken;
+  }
   auto set_up = SetUpLock::take(taken.file);
   if (!set_up) return set_up.failure();
   ZIPC_TEST_POINT("attach.after-set-up-lock");
@@ -228,6 +233,7 @@ Result<ZipcContext> Attachments::enter(Result<Taken> taken, const RoleRequest& r
                           .lease = taken->lease,
                           .broker = std::move(taken->broker),
                           .waiting = taken->waiting,
+                          .watched = taken->watched,
                           .readiness = std::move(readiness),
                           .former = {}});
   ZIPC_TEST_POINT("attach.after-noting");
@@ -311,6 +317,7 @@ Result<void> Attachments::go_to(Attachment& attachment, Taken taken) {
   attachment.mapping = std::move(taken.mapping);
   attachment.lock = std::move(taken.lock);
   attachment.lease = taken.lease;
+  attachment.watched = taken.watched;
   ZIPC_TEST_POINT("follow.after-noting");
   taken.set_up.reset();  // the peer need not wait for what follows
   attachment.mapping.prefault();
@@ -450,7 +457,7 @@ void Attachments::detach(const ZipcContext& context) noexcept {
                                [&](const Attachment& attachment) { return &attachment == found; });
   if (it == attachments_.end() || --it->uses > 0) return;
   const bool is_owner = it->owner == getpid() && !it->fenced;
-  const std::int64_t lease = it->lease;
+  const std::int64_t lease = it->watched ? 0 : it->lease;
   ZIPC_TEST_POINT("detach.before-leaving");
   if (is_owner) leave_role(it->mapping, it->params, it->role);
   readiness::remove(it->mapping.address());
@@ -458,7 +465,7 @@ void Attachments::detach(const ZipcContext& context) noexcept {
   attachments_.erase(it);  // unmaps, and with the memory goes the lock
   ZIPC_TEST_POINT("detach.after-unmapping");
   if (!is_owner || lease == 0) return;
-  // Only saves the broker from finding out by itself.
+  // Only saves a broker that is not told by the kernel from finding out by itself.
   if (const auto broker = connection_.current(); broker != nullptr) {
     broker->notify(protocol::method::kRelease, protocol::encode(protocol::ReleaseCall{lease}));
     ZIPC_TEST_POINT("detach.after-releasing");

@@ -120,6 +120,7 @@ class Attachments {
     std::int64_t lease = 0;    // 0: taken directly
     std::string broker;        // its socket; empty: taken directly
     Waiting waiting = Waiting::adaptive;  // of new contexts
+    bool watched = false;      // the broker sees by itself when the lease ends
     bool fenced = false;       // the role was taken away, and the memory is private
     std::shared_ptr<Readiness> readiness = {};  // null: taken directly
     std::vector<Mapping> former;  // memory that the channel has left, made private: copies of contexts still point there
@@ -135,6 +136,7 @@ class Attachments {
     std::int64_t lease = 0;
     std::string broker;
     Waiting waiting = Waiting::adaptive;
+    bool watched = false;
     bool again = false;  // this process has it already
   };
 

@@ -282,7 +282,8 @@ json::object encode(const AcquireReply& reply) {
                       {"generation", reply.generation},
                       {"segment", reply.segment},
                       {"resumed", reply.resumed},
-                      {"waiting", to_string(reply.waiting)}};
+                      {"waiting", to_string(reply.waiting)},
+                      {"watched", reply.watched}};
   if (reply.lock) object["lock"] = *reply.lock;
   return object;
 }
@@ -404,6 +405,7 @@ Result<AcquireReply> decode_acquire_reply(const json::object& parameters) {
   reply.lock = reader.optional_number<int>("lock", 0);
   reply.resumed = reader.flag("resumed");
   reply.waiting = reader.optional_waiting("waiting");
+  reply.watched = reader.optional_flag("watched");
   return std::move(reader).finish(std::move(reply));
 }
 

@@ -98,6 +98,7 @@ struct AcquireReply {
   std::optional<int> lock;  ///< index of the lock's descriptor
   bool resumed = false;
   Waiting waiting = Waiting::adaptive;
+  bool watched = false;  ///< the broker sees by itself when the lease ends
 };
 struct ReleaseCall {
   std::int64_t lease = 0;

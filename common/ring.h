@@ -406,6 +406,8 @@ class Ring : public HotPath {
 
   /// Takes announce() back, so that the peer assumes nothing about who comes next; if it sleeps, it thinks again.
   void retract(Role role) noexcept {
+    // Beside nobody, the peer looks by itself.
+    if (!is_announced(role) && waiting_word(role).load(std::memory_order_relaxed) == 0) return;  // whose holder has gone
     features(role).store(0, std::memory_order_relaxed);      // late is harmless: the peer's sleep is limited
     waiting_word(role).store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
     wake_one(role == Role::sender ? header_->tail : header_->head);

@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/interprocess/permissions.hpp>
-#include <boost/interprocess/shared_memory_object.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -46,32 +44,18 @@ struct MappableFd {
   }
 };
 
-/// Calls `open`, which makes a shared_memory_object, and keeps a descriptor of the same open file description.
-template <class Open>
-Result<SegmentFile> open_with(const char* what, const std::string& name, Open open) {
-  try {
-    const bip::shared_memory_object object = open();
-    UniqueFd fd(fcntl(object.get_mapping_handle().handle, F_DUPFD_CLOEXEC, 0));
-    if (!fd) return from_errno(errno, what, name);
-    return adopt_segment_file(std::move(fd), name);
-  } catch (const bip::interprocess_exception& error) {
-    return from_errno(error.get_native_error(), what, name);
-  }
-}
-
-Result<void> allocate(int fd, const std::string& name, std::uint64_t bytes) {
+Result<void> allocate(const SegmentFile& file, std::uint64_t bytes) {
+  if (file.size == bytes && file.allocated >= bytes) return {};  // by whole pages: a hole would show
 #ifdef __APPLE__
-  struct stat status {};
-  if (fstat(fd, &status) == 0 && static_cast<std::uint64_t>(status.st_size) >= bytes) return {};
-  const int error = ftruncate(fd, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  const int error = file.size >= bytes || ftruncate(file.fd.get(), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
 #else
   int error = 0;
   do {
-    error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+    error = posix_fallocate(file.fd.get(), 0, static_cast<off_t>(bytes));
   } while (error == EINTR);
 #endif
   if (error == 0) return {};
-  return from_errno(error, "cannot allocate " + std::to_string(bytes) + " bytes of shared memory for", name);
+  return from_errno(error, "cannot allocate " + std::to_string(bytes) + " bytes of shared memory for", file.name);
 }
 
 bool has_flag_at(const void* memory, std::uint64_t offset) noexcept {
@@ -120,7 +104,7 @@ Failure other_sizes(const std::string& name, const Params& has, const Params& wa
 /// A file that is new, or one whose maker was killed before it had written the mark.
 Result<ReadySegment> set_up_new(const SegmentFile& file, const Params& params, const Creator& creator) {
   ZIPC_TEST_POINT("set-up.before-allocating");
-  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) {
+  if (auto allocated = allocate(file, segment_size(params)); !allocated) {
     static_cast<void>(ftruncate(file.fd.get(), 0));  // give back what was allocated; the file counts as new again
     return allocated.failure();
   }
@@ -191,7 +175,7 @@ Result<ReadySegment> set_up_marked(const SegmentFile& file, Mapping mapping, con
     mapping.header().origin.fetch_or(kOriginExistingPeer, std::memory_order_relaxed);  // under the set-up lock
   }
   ZIPC_TEST_POINT("set-up-marked.before-allocating");
-  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(params)); !allocated) return allocated.failure();
+  if (auto allocated = allocate(file, segment_size(params)); !allocated) return allocated.failure();
   ZIPC_TEST_POINT("set-up-marked.after-allocating");
   if (mapping.size() != segment_size(params)) {  // nobody has said what to map, or the file was shorter
     auto whole = Mapping::map(file.fd.get(), segment_size(params));
@@ -211,7 +195,7 @@ Result<ReadySegment> set_up_unmarked(const SegmentFile& file, const std::optiona
     return Failure{Error::params_mismatch, "the segment " + file.name + " has " + std::to_string(file.size) + " bytes; " +
                                                to_string(*wanted) + " take " + std::to_string(older_peer_size(*wanted))};
   }
-  if (auto allocated = allocate(file.fd.get(), file.name, segment_size(*wanted)); !allocated) return allocated.failure();
+  if (auto allocated = allocate(file, segment_size(*wanted)); !allocated) return allocated.failure();
   auto mapping = Mapping::map(file.fd.get(), segment_size(*wanted));
   if (!mapping) return mapping.failure();
   if (!has_init_flag(mapping->address(), *wanted)) {
@@ -229,6 +213,7 @@ Result<void> refresh(SegmentFile& file) {
   if (fstat(file.fd.get(), &status) != 0) return from_errno(errno, "cannot look at the segment", file.name);
   file.id = {.device = status.st_dev, .inode = status.st_ino};
   file.size = static_cast<std::uint64_t>(status.st_size);
+  file.allocated = static_cast<std::uint64_t>(status.st_blocks) * 512;
   file.owner = status.st_uid;
   file.mode = status.st_mode & 0777;
 #ifndef __APPLE__  // where a shared memory object is no regular file, and has no links
@@ -246,16 +231,18 @@ Result<SegmentFile> adopt_segment_file(UniqueFd fd, const std::string& name) {
   return file;
 }
 
+// Not by bip::shared_memory_object, which keeps its descriptor: a copy of it costs an attach two system calls.
 Result<SegmentFile> open_segment_file(const std::string& name) {
-  return open_with("cannot open the segment", name,
-                   [&] { return bip::shared_memory_object(bip::open_only, name.c_str(), bip::read_write); });
+  UniqueFd fd(shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0));
+  if (!fd) return from_errno(errno, "cannot open the segment", name);
+  return adopt_segment_file(std::move(fd), name);
 }
 
 Result<SegmentFile> create_segment_file(const std::string& name, mode_t mode) {
-  const bip::permissions permissions(mode);
-  return open_with("cannot create the segment", name, [&] {
-    return bip::shared_memory_object(bip::create_only, name.c_str(), bip::read_write, permissions);
-  });
+  UniqueFd fd(shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!fd) return from_errno(errno, "cannot create the segment", name);
+  static_cast<void>(fchmod(fd.get(), mode));  // whatever the umask is; macOS has none for these
+  return adopt_segment_file(std::move(fd), name);
 }
 
 Result<void> remove_segment_file(const std::string& name) {

@@ -32,7 +32,8 @@ struct SegmentFile {
   UniqueFd fd;
   std::string name;
   SegmentId id;
-  std::uint64_t size = 0;  ///< in bytes, when it was opened
+  std::uint64_t size = 0;       ///< in bytes, when it was last looked at
+  std::uint64_t allocated = 0;  ///< how much memory stands behind it, in bytes
   uid_t owner = 0;
   mode_t mode = 0;         ///< permission bits
   bool linked = true;      ///< false: the name was removed

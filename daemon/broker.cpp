@@ -202,6 +202,9 @@ Result<MadeSegment> Broker::make_segment(const ChannelSpec& spec, bool for_lease
 Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now) {
   const Channel& channel = *registry_.find(call.name);
   if (auto allowed = registry_.check_use(channel, client, call.params); !allowed) return allowed.failure();
+  if (channel.backing && !channel.lease(call.role)) {  // mostly all is as it was
+    if (auto granted = grant(channel, call.role, channel.backing->id, client, now)) return granted;
+  }
   const auto look = memory_of(channel, client, now);
   if (!look) return look.failure();
   if (channel.lease(call.role)) {
@@ -211,7 +214,7 @@ Result<Grant> Broker::take_role(const protocol::AcquireCall& call, const Client&
     }
     end(call.name, call.role, &*look, now);
   }
-  auto granted = grant(channel, call.role, *look, client, now);
+  auto granted = grant(channel, call.role, look->id, client, now);
   if (granted.error() != Error::busy) return granted;
   adopt_holder(call.name, call.role, *look, now);  // somebody who did not ask us
   return resume(channel, call, client, now);
@@ -238,16 +241,16 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
       .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true};
 }
 
-Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client,
-                            TimePoint now) {
+Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentId& id, const Client& client, TimePoint now) {
   const std::string& name = channel.spec.name;
   ZIPC_TEST_POINT("grant.before-lock");
-  auto segment = segments_.lease(name, look.id, role);
+  auto segment = segments_.lease(name, id, role);
   if (!segment) return segment.failure();
+  const SegmentLook& look = segment->look;
   ZIPC_TEST_POINT("grant.after-lock");
   if (!channel.used) segments_.note_first_use(*segment, look);
   segments_.note_holder(segment->fd.get(), role, client.pid);
-  liveness_.watch(name, segment->fd.get());
+  const bool watched = liveness_.watch(name, segment->fd.get());
   ZIPC_TEST_POINT("grant.before-registry");
   const LeaseId lease = registry_.grant(name, role, client, now);
   ZIPC_TEST_POINT("grant.after-registry");
@@ -260,7 +263,7 @@ Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentLook
     log::debug(name + ": process " + std::to_string(client.pid) + " of user " + std::to_string(client.uid) + " is " +
                to_string(role));
   }
-  return Grant{.lease = lease, .params = channel.spec.params, .segment = std::move(*segment)};
+  return Grant{.lease = lease, .params = channel.spec.params, .segment = std::move(*segment), .watched = watched};
 }
 
 /// The channel's segment as it is now; made anew if its file has gone from under us.

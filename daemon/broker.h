@@ -38,6 +38,7 @@ struct Grant {
   LeasedSegment segment;
   bool resumed = false;  ///< the client held the role already; `segment` carries no lock
   Waiting waiting = Waiting::adaptive;
+  bool watched = false;  ///< its end is noticed without a Release
 };
 
 /// The number of the broker of user `uid` at the socket `path`, which is absolute. Not 0.
@@ -108,7 +109,7 @@ class Broker {
   Result<Grant> take_role(const protocol::AcquireCall& call, const Client& client, TimePoint now);
   Result<Grant> resume(const Channel& channel, const protocol::AcquireCall& call, const Client& client, TimePoint now);
   /// Error::busy: somebody has the lock.
-  Result<Grant> grant(const Channel& channel, Role role, const SegmentLook& look, const Client& client, TimePoint now);
+  Result<Grant> grant(const Channel& channel, Role role, const SegmentId& id, const Client& client, TimePoint now);
   Result<SegmentLook> memory_of(const Channel& channel, const Client& client, TimePoint now);
   Result<SegmentLook> replace_memory(const Channel& channel, const Client& client, TimePoint now);
   [[nodiscard]] ChannelInfo describe(const Channel& channel, TimePoint now);

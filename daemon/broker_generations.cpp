@@ -139,13 +139,14 @@ Result<Grant> Broker::catch_up(const Channel& channel, const protocol::AcquireCa
   if (!Segments::expect(*segment, call.role)) log::debug("cannot write to the header of " + call.name);
   ZIPC_TEST_POINT("catch-up.after-lock");
   segments_.note_holder(segment->fd.get(), call.role, client.pid);
-  liveness_.watch(call.name, segment->fd.get());
+  const bool watched = liveness_.watch(call.name, segment->fd.get());
   registry_.catch_up(call.name, call.role, client, now);
   ZIPC_TEST_POINT("catch-up.after-registry");
   return Grant{.lease = lease.id,
                .params = channel.spec.params,
                .generation = look.info ? look.info->creator.generation : 1,
-               .segment = std::move(*segment)};
+               .segment = std::move(*segment),
+               .watched = watched};
 }
 
 void Broker::settle_formers(const Channel& channel) {

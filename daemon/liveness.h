@@ -40,8 +40,8 @@ class Liveness {
   void on_prompt(Prompt prompt);
 
   /// Watches the file of `fd`, which the caller may close. Already watched: nothing happens; a name that has come to mean
-  /// another file is to be unwatched first. When it cannot be done, that is logged, and other prompts have to do.
-  void watch(const std::string& name, int fd);
+  /// another file is to be unwatched first. False: it cannot be done, which is logged, and other prompts have to do.
+  bool watch(const std::string& name, int fd);
   /// The same for a file that somebody was seen to hold, who may have closed it before it was watched: prompts soon, as if the
   /// kernel had just said so.
   void watch_holder(const std::string& name, int fd);

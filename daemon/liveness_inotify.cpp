@@ -47,9 +47,10 @@ class Liveness::Watcher {
     read();
   }
 
-  void watch(const std::string& name, int fd) {
+  bool watch(const std::string& name, int fd) {
     resting_.erase(name);
-    if (!events_.is_open() || watches_.contains(name)) return;
+    if (!events_.is_open()) return false;
+    if (watches_.contains(name)) return true;
     // By descriptor, not by name: the name may lead to another file by now.
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
     const auto add = [&] { return inotify_add_watch(events_.native_handle(), path.c_str(), IN_CLOSE_WRITE); };
@@ -58,16 +59,18 @@ class Liveness::Watcher {
       give_up_one_that_rests();
       watch = add();
     }
-    if (watch < 0)
-      return log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
+    if (watch < 0) {
+      log::warning("cannot watch " + name + ", so a dead holder is noticed late: " + std::strerror(errno));
+      return false;
+    }
     lose(watch);  // the kernel has one for each file: it may have been renamed
     watches_[name] = watch;
     names_[watch] = name;
+    return true;
   }
 
   void watch_holder(const std::string& name, int fd) {
-    watch(name, fd);
-    if (watches_.contains(name)) look_later(name, 0);
+    if (watch(name, fd)) look_later(name, 0);
   }
 
   void rest(const std::string& name) {
@@ -189,7 +192,7 @@ Liveness::Liveness(asio::io_context& io, std::optional<std::size_t> most_resting
     : watcher_(std::make_unique<Watcher>(io, most_resting ? *most_resting : watches_of_user() / 4)) {}
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt prompt) { watcher_->prompt = std::move(prompt); }
-void Liveness::watch(const std::string& name, int fd) { watcher_->watch(name, fd); }
+bool Liveness::watch(const std::string& name, int fd) { return watcher_->watch(name, fd); }
 void Liveness::watch_holder(const std::string& name, int fd) { watcher_->watch_holder(name, fd); }
 void Liveness::rest(const std::string& name) { watcher_->rest(name); }
 void Liveness::unwatch(const std::string& name) { watcher_->unwatch(name); }

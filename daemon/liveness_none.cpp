@@ -8,7 +8,7 @@ class Liveness::Watcher {};
 Liveness::Liveness(boost::asio::io_context&, std::optional<std::size_t>) {}
 Liveness::~Liveness() = default;
 void Liveness::on_prompt(Prompt) {}
-void Liveness::watch(const std::string&, int) {}
+bool Liveness::watch(const std::string&, int) { return false; }
 void Liveness::watch_holder(const std::string&, int) {}
 void Liveness::catch_up() {}
 void Liveness::rest(const std::string&) {}

@@ -132,7 +132,8 @@ Answer Methods::acquire(const protocol::Call& call, const Client& client, TimePo
                                .segment = 0,
                                .lock = {},
                                .resumed = grant->resumed,
-                               .waiting = grant->waiting};
+                               .waiting = grant->waiting,
+                               .watched = grant->watched};
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(grant->segment.fd));
   if (grant->segment.lock) {

@@ -100,6 +100,10 @@ Result<void> set_up(const SegmentFile& file, const Params& params, const Creator
   return {};
 }
 
+Failure another_one(const std::string& name) {
+  return {Error::channel_not_found, "the segment " + name + " is another one by now"};
+}
+
 Failure not_usable(const std::string& name, const std::string& why) {
   return {Error::foreign_segment, "a segment " + name + " exists already, and " + why};
 }
@@ -142,13 +146,13 @@ bool is_held(const SegmentLook& look, const std::string& name, Role role) noexce
 
 bool is_open_elsewhere(const SegmentLook& look) noexcept { return platform::is_open_elsewhere(look.fd.get()); }
 
-Result<SegmentLook> Segments::look(const std::string& name) const {
+Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   SegmentLook look;
   // Without O_NONBLOCK a pipe that somebody puts there would hold us up for ever.
-  look.fd.reset(shm_open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0));
-  if (!look.fd) return from_errno("cannot look at the segment", name);
+  look.fd.reset(shm_open(name.c_str(), access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0));
+  if (!look.fd) return from_errno("cannot open the segment", name);
   struct stat status {};
-  if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot look at the segment", name);
+  if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot open the segment", name);
 #ifndef __APPLE__  // where a shared memory object is no regular file
   if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
 #endif
@@ -266,16 +270,18 @@ Result<MadeSegment> Segments::finish(const ChannelSpec& spec, const SegmentLook&
 Result<UniqueFd> Segments::open(const std::string& name, const SegmentId& id) const {
   auto file = open_segment_file(name);
   if (!file) return file.failure();
-  if (file->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  if (file->id != id) return another_one(name);
   return std::move(file->fd);
 }
 
 Result<LeasedSegment> Segments::lease(const std::string& name, const SegmentId& id, Role role) const {
-  auto fd = open(name, id);
-  if (!fd) return fd.failure();
-  auto lock = try_lock(fd->get(), name, lock_of(role));
+  auto found = look(name, O_RDWR);
+  if (!found) return found.failure();
+  if (found->id != id) return another_one(name);
+  auto lock = try_lock(found->fd.get(), name, lock_of(role));
   if (!lock) return lock.failure();
-  return LeasedSegment{.fd = std::move(*fd), .lock = std::move(*lock)};
+  UniqueFd fd = std::move(found->fd);
+  return LeasedSegment{.fd = std::move(fd), .lock = std::move(*lock), .look = std::move(*found)};
 }
 
 bool Segments::expect(const LeasedSegment& leased, Role role) {
@@ -301,7 +307,7 @@ void Segments::note_holder(int fd, Role role, pid_t pid) noexcept {
 Result<void> Segments::remove(const std::string& name, const SegmentId& id) const {
   const auto found = look(name);
   if (!found) return found.failure();
-  if (found->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  if (found->id != id) return another_one(name);
   if (!found->ours) return Failure{Error::foreign_segment, "the segment " + name + " does not bear this broker's mark"};
   return remove_segment_file(name);
 }
@@ -316,7 +322,7 @@ Result<void> Segments::grow(const std::string& name, const SegmentId& id, std::u
 Result<void> Segments::discard(const std::string& name, const SegmentId& id, uid_t owner) const {
   const auto found = look(name);
   if (!found) return found.failure();
-  if (found->id != id) return Failure{Error::channel_not_found, "the segment " + name + " is another one by now"};
+  if (found->id != id) return another_one(name);
   if (found->owner != geteuid() && found->owner != owner) return not_usable(name, "belongs to somebody else");
   return remove_segment_file(name);
 }

@@ -5,9 +5,11 @@
 /// about who made the file: a file counts as ours only if it bears our mark and number *and* belongs to whom we gave
 /// it.
 ///
-/// *Events.* Looking opens files for reading only, for the end of an open file description that could write is what the
+/// *Events.* Looking opens files for reading only, but for a lease: the end of an open file description that could write is what the
 /// broker waits for (liveness.h).
 #pragma once
+
+#include <fcntl.h>
 
 #include <array>
 #include <cstdint>
@@ -40,6 +42,7 @@ struct SegmentLook {
 struct LeasedSegment {
   UniqueFd fd;      ///< open for reading and writing; on Linux its open file description holds the lock
   LockHandle lock;  ///< holds the lock elsewhere; empty on Linux
+  SegmentLook look = {};  ///< how it was found just before; without a descriptor
 };
 
 /// A segment that stands ready for a channel.
@@ -53,8 +56,9 @@ class Segments {
   /// `broker_id`, not 0, tells this broker's segments from those of other brokers on the machine.
   explicit Segments(std::uint32_t broker_id) : broker_id_(broker_id) {}
 
-  /// Error::channel_not_found, permission_denied, foreign_segment (not a regular file), system.
-  [[nodiscard]] Result<SegmentLook> look(const std::string& name) const;
+  /// `access`: of the look's descriptor, O_RDONLY or O_RDWR. Error::channel_not_found, permission_denied, foreign_segment (not a
+  /// regular file), system.
+  [[nodiscard]] Result<SegmentLook> look(const std::string& name, int access = O_RDONLY) const;
 
   /// Makes the segment of `spec`, or finds one that fits: ours, or one that its clients have made without a broker.
   /// Such a one must belong to the channel's owner, to root or to us, for its owner can do anything to it.

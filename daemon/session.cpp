@@ -30,6 +30,8 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;  // SIGPIPE is ignored
 #endif
 
+constexpr std::size_t kReadMin = 512;  // most calls are shorter; an idle connection waits with this much
+
 /// One sendmsg(2). Returns the bytes taken, 0 when the socket is full, -1 when the client has gone.
 ssize_t send_some(int socket, std::string_view bytes, const std::vector<UniqueFd>& fds) {
   iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
@@ -93,7 +95,7 @@ void Session::close() noexcept {
 
 awaitable<bool> Session::read() {
   const std::size_t before = input_.size();
-  input_.resize(before + protocol::kCallSizeMax + 1);  // what most calls fit in, with the NUL
+  input_.resize(before + std::clamp(before, kReadMin, protocol::kCallSizeMax + 1));
   error_code error;
   const std::size_t size = co_await socket_.async_read_some(
       asio::buffer(input_.data() + before, input_.size() - before), redirect_error(use_awaitable, error));
@@ -109,7 +111,7 @@ awaitable<bool> Session::serve_complete_calls() {
     if (!usable) co_return false;
   }
   input_.erase(0, begin);
-  if (input_.empty()) input_.shrink_to_fit();  // an idle connection keeps no buffer
+  if (input_.empty()) input_.shrink_to_fit();  // of a long call
   if (input_.size() <= methods_.call_size_max(client_)) co_return true;
   const bool usable = co_await refuse_long_call();
   co_return usable;

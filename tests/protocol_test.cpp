@@ -118,6 +118,14 @@ TEST(Protocol, TakesAWayToWaitThatIsMissingOrUnknownForTheAdaptiveOne) {
   EXPECT_EQ(decode_acquire_reply(reply)->waiting, Waiting::adaptive) << "of an earlier broker";
 }
 
+TEST(Protocol, TakesALeaseForUnwatchedIfTheBrokerDoesNotSay) {
+  auto reply = encode(AcquireReply{.lease = 1, .params = {.queue_size = 8, .message_size = 64}, .lock = {}, .watched = true});
+  EXPECT_TRUE(decode_acquire_reply(reply)->watched);
+  reply.erase("watched");
+  ASSERT_TRUE(decode_acquire_reply(reply)) << "of an earlier broker";
+  EXPECT_FALSE(decode_acquire_reply(reply)->watched);
+}
+
 TEST(Protocol, DescribesEveryMethodThatItNames) {
   for (const auto name : {method::kAcquire, method::kRelease, method::kCreate, method::kRemove, method::kList, method::kGet,
                           method::kGetDoorbell,

@@ -15,6 +15,6 @@ struct Finding {
 };
 
 /// Starts its own zipcd with 10 and then with `many` channels. Empty, and why, when there is none.
-[[nodiscard]] std::vector<Finding> measure_control_plane(bool smoke, std::string& why_not);
+[[nodiscard]] std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& cores, std::string& why_not);
 
 }  // namespace zipc::bench

@@ -123,12 +123,12 @@ void show_progress(const std::string& line) {
   if (is_terminal) std::fprintf(stderr, "\r%s\033[K", line.c_str());
 }
 
-void print_control_plane(bool smoke, std::map<std::string, std::string>& absent) {
+void print_control_plane(bool smoke, const std::vector<int>& cores, std::map<std::string, std::string>& absent) {
   show_progress("control plane");
   std::string why_not;
   const char* comma = "";
   std::printf("\"control\": [\n");
-  for (const auto& finding : measure_control_plane(smoke, why_not)) {
+  for (const auto& finding : measure_control_plane(smoke, cores, why_not)) {
     std::printf("%s {\"what\": %s, \"value\": %.6g, \"unit\": %s", comma, json_text(finding.what).c_str(), finding.value,
                 json_text(finding.unit).c_str());
     if (!finding.bound.empty()) std::printf(", \"bound\": %s, \"met\": %s", json_text(finding.bound).c_str(), finding.met ? "true" : "false");
@@ -235,7 +235,7 @@ int main(int argc, char** argv) {
   measure_all(entrants, *options, cores, absent);
   if (one) return absent.empty() ? 0 : 1;
   if (!options->smoke) print_system_calls(entrants, absent);
-  if (std::regex_search("control plane", std::regex(options->only))) print_control_plane(options->smoke, absent);
+  if (std::regex_search("control plane", std::regex(options->only))) print_control_plane(options->smoke, cores, absent);
   print_absent(absent);
   remove_leftovers();
   return 0;

@@ -44,13 +44,6 @@ double raw_round_trip_ns(int side) {
   return blocks[kBlocks / 2];
 }
 
-void pin(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(core), &set);
-  if (sched_setaffinity(0, sizeof set, &set) != 0) give_up("sched_setaffinity", std::strerror(errno));
-}
-
 double rss_kib() {
   std::ifstream file("/proc/self/statm");
   double total = 0, resident = 0;
@@ -131,6 +124,13 @@ std::string wait_for(std::vector<pid_t> pids) {
 }
 
 }  // namespace
+
+void pin(int core, pid_t pid) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(core), &set);
+  if (sched_setaffinity(pid, sizeof set, &set) != 0) give_up("sched_setaffinity", std::strerror(errno));
+}
 
 std::vector<int> two_cores() {
   cpu_set_t set;

@@ -1,6 +1,8 @@
 /// Runs one case in two processes or threads, pinned or not, between two looks at the machine's cache-line round trip.
 #pragma once
 
+#include <sys/types.h>
+
 #include <vector>
 
 #include "arena.h"
@@ -19,6 +21,9 @@ struct Outcome {
 /// The processors for the two sides: the first two that this process may use and that are not threads of one core.
 /// Empty when there is one only.
 [[nodiscard]] std::vector<int> two_cores();
+
+/// Has a thread, or the calling one, run on this processor only.
+void pin(int core, pid_t pid = 0);
 
 /// Blocks until it is measured; ends what hangs after half a minute.
 [[nodiscard]] Outcome run(const Contestant& contestant, const Case& c, const std::vector<int>& cores);
