@@ -391,6 +391,7 @@ Result<void> Attachments::resume(Attachment& attachment) {
   if (!taken) return taken.failure();
   if (taken->again) {
     attachment.lease = taken->lease;
+    attachment.watched = taken->watched;
     return {};
   }
   // It has moved meanwhile, or the role was taken away and is free for anybody: follow() knows, and lets go of it.
@@ -468,7 +469,6 @@ void Attachments::detach(const ZipcContext& context) noexcept {
   // Only saves a broker that is not told by the kernel from finding out by itself.
   if (const auto broker = connection_.current(); broker != nullptr) {
     broker->notify(protocol::method::kRelease, protocol::encode(protocol::ReleaseCall{lease}));
-    ZIPC_TEST_POINT("detach.after-releasing");
   }
 }
 

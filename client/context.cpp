@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "common/segment.h"
+
 namespace zipc {
 namespace {
 
@@ -31,12 +33,12 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  context.padding[0] = static_cast<std::uint8_t>(join_heavy_fences() ? HotContext::hot : HotContext::open);
+  const bool may_be_hot = join_heavy_fences() || kOperationsAreFences;
+  context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? HotContext::hot : HotContext::open);
   context.padding[6] = flags;
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
-  std::byte* flag = bytes + (has_tripwire ? tripwire_offset(params) : init_flag_offset(params));
-  context.init_flag = reinterpret_cast<int32_t*>(flag);
+  context.init_flag = reinterpret_cast<int32_t*>(has_tripwire ? bytes + tripwire_offset(params) : init_flag_in(memory, params));
   return context;
 }
 

@@ -109,6 +109,12 @@ auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for
   }
 }
 
+/// What the ring's try_receive() has left to do, which has answered `met`.
+Slot conclude_receiving(Ring& ring, Error met) noexcept {
+  const Error done = ring.conclude(Role::receiver, met);
+  return done == Error::ok || done == kMovedMeanwhile ? ring.last_received(done) : Slot{.error = done};
+}
+
 }  // namespace
 
 namespace otherwise {
@@ -155,7 +161,7 @@ Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
   Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(receiver);
-    Slot slot = met == kUndone ? ring.receive() : ring.last_received(ring.conclude(Role::receiver, met));
+    Slot slot = met == kUndone ? ring.receive() : conclude_receiving(ring, met);
     met = kUndone;
     if (slot.error == Error::empty) {
       slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);

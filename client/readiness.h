@@ -49,7 +49,7 @@ class Readiness {
   /// As disarm(), whatever was before.
   void make_readable() noexcept;
 
-  /// Rings the peer's doorbell, whose number is `serial`, or has the broker ring it. False: neither could be done. Cost: a system
+  /// Rings the peer's doorbell, whose number is `serial`, or has the broker ring it. False: neither is sure. Cost: a system
   /// call; the first time the broker's answer.
   [[nodiscard]] bool ring_peer(std::uint32_t serial) noexcept;
 

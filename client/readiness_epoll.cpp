@@ -241,13 +241,14 @@ bool Readiness::ring_peer(std::uint32_t serial) noexcept try {
 }
 
 // Without waiting for an answer: the broker is slow, or has no room for another connection, or we have no descriptor left. For
-// the latter two there is the connection by which the role was taken, unless it is a Client's, or another thread is talking
-// over it: then the next message tries again.
+// the latter two there is the connection by which the role was taken, unless it is a Client's or a parent's, or another thread
+// is talking over it. What is sent over a new one may be thrown away unread: then the next message tries again.
 bool Readiness::have_peer_rung() {
   const protocol::DoorbellCall call{.name = channel_, .role = other(role_), .ring = true};
   if (Attachments::of_process().notify(broker_, protocol::method::kGetDoorbell, protocol::encode(call))) return true;
   auto connection = Connection::open({broker_}, milliseconds(0), milliseconds(1));
-  return connection && (*connection)->notify(protocol::method::kGetDoorbell, protocol::encode(call));
+  if (connection) (*connection)->notify(protocol::method::kGetDoorbell, protocol::encode(call));
+  return false;
 }
 
 // Over a connection of its own, which is closed again: this is done once for each doorbell, whatever else the process is

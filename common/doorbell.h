@@ -25,7 +25,7 @@ struct Doorbell {
 };
 
 /// Rings the doorbell of this number, by which the peer in the segment at `memory` waits: calls what set_bellringer() was
-/// given. False: nobody could be found who rings it.
+/// given. False: it is not sure that anybody rings it.
 [[gnu::cold]] bool ring_doorbell(const void* memory, std::uint32_t serial) noexcept;
 using Bellringer = bool (*)(const void* memory, std::uint32_t serial) noexcept;
 /// Before anything is attached to.

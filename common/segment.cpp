@@ -296,6 +296,11 @@ Result<void> Mapping::make_private(const Params& params, Role role) try {
   return Failure{Error::out_of_memory, "no memory for a copy of what a channel has left"};
 }
 
+std::byte* init_flag_in(void* memory, const Params& params) noexcept {
+  const bool is_aligned = !has_flag_at(memory, init_flag_offset(params)) && has_flag_at(memory, aligned_init_flag_offset(params));
+  return static_cast<std::byte*>(memory) + (is_aligned ? aligned_init_flag_offset(params) : init_flag_offset(params));
+}
+
 std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
 #ifdef __APPLE__
   return nullptr;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace

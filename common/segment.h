@@ -102,6 +102,8 @@ class Mapping {
 
 /// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.hpp).
 [[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
+/// The init flag of a segment of `params` at `memory`, in the one of its two places where it is whole.
+[[nodiscard]] std::byte* init_flag_in(void* memory, const Params& params) noexcept;
 
 /// A segment with memory allocated for all of it, and a header that says so.
 struct ReadySegment {

@@ -105,7 +105,7 @@ Result<Doorbell> Broker::doorbell(const protocol::DoorbellCall& call, const Clie
   const Channel* channel = find(call.name, now);
   if (auto allowed = registry_.check_doorbell(call.name, call.role, client); !allowed) return allowed.failure();
   auto doorbell = doorbells_.get(channel->spec.name, call.role);
-  if (doorbell && call.ring) doorbells_.ring(channel->spec.name, call.role);
+  if (call.ring) doorbells_.ring(channel->spec.name, call.role);  // also where there is no descriptor left for the caller
   return doorbell;
 }
 
@@ -231,14 +231,16 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
   const pid_t before = lease.holder.pid;
   registry_.pass_on(call.name, call.role, client, now);
   segments_.note_holder(fd->get(), call.role, client.pid);
+  const bool watched = liveness_.watch(call.name, fd->get());
   if (before != client.pid) {  // a forked child
+    doorbells_.ring(call.name, other(call.role));  // its parent may have been about to
     tell(EventKind::leased, channel, call.role, client.pid, [&] {
       return "process " + std::to_string(client.pid) + " goes on as the " + to_string(call.role) + " of " + call.name +
              " in place of process " + std::to_string(before);
     });
   }
   return Grant{
-      .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true};
+      .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true, .watched = watched};
 }
 
 Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentId& id, const Client& client, TimePoint now) {

@@ -75,8 +75,9 @@ void Broker::note_move(const Move& move, TimePoint now) {
   const std::string& name = move.next().name;
   const Channel& channel = *registry_.find(name);
   const Params before = channel.spec.params;
+  const auto left = segments_.look(move.file());
   liveness_.unwatch(name);
-  if (const auto left = segments_.look(move.file())) liveness_.watch_holder(move.file(), left->fd.get());
+  if (left) liveness_.watch_holder(move.file(), left->fd.get());
   if (move.fenced()) {
     const auto& lease = channel.lease(*move.fenced());
     if (lease->behind) fence_behind(channel, *move.fenced());

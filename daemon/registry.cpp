@@ -336,13 +336,16 @@ void Registry::end(std::string_view name, Role role, TimePoint now) {
 }
 
 /// The schedule is the caller's business.
-void Registry::end_lease(Channel& channel, Role role) {
+void Registry::end_lease(Channel& channel, Role role, bool is_fenced) {
   auto& lease = channel.leases[index_of(role)];
   if (!lease) return;
   places_.erase(lease->id);
   set_expiry(*lease, std::nullopt);
-  ended_.push_back({.id = lease->id, .pid = lease->holder.pid, .session = lease->holder.session});
-  if (ended_.size() > kEndedMax) ended_.pop_front();
+  ended_.push_back({.id = lease->id, .pid = lease->holder.pid, .session = lease->holder.session, .was_fenced = is_fenced});
+  if (ended_.size() > kEndedMax) {
+    const auto dispensable = std::find_if(ended_.begin(), ended_.end(), [](const Ended& ended) { return !ended.was_fenced; });
+    ended_.erase(dispensable != ended_.end() ? dispensable : ended_.begin());
+  }
   lease.reset();
 }
 
@@ -353,7 +356,7 @@ void Registry::move(const ChannelSpec& spec, const Backing& backing, const Forme
   Channel& channel = at(spec.name);
   update(channel, now, [&] {
     channel.backing = backing;
-    if (fenced) end_lease(channel, *fenced);
+    if (fenced) end_lease(channel, *fenced, true);
     for (auto& lease : channel.leases) {
       if (lease && !lease->behind) lease->behind = former.generation;
     }

@@ -15,7 +15,7 @@
 ///      finite time, and is not draining with messages in it; and then at the end of its use plus its linger.
 ///   4. bytes() is the sum of segment_size() over all channels, and of what their former memory takes.
 ///   5. A channel that is leased has been used.
-///   6. A lease that has ended is remembered, kEndedMax of them at most, and none of those is held.
+///   6. A lease that has ended is remembered, kEndedMax of them at most, fenced ones for longest, and none of those is held.
 ///   7. A lease has an expiry if and only if its channel has a lease_ttl, and the index of expiries names exactly the
 ///      leases that have one.
 ///   8. A channel that is draining is not provisioned, and has been used.
@@ -228,12 +228,13 @@ class Registry {
     LeaseId id{};
     pid_t pid = 0;
     SessionId session = SessionId::none;
+    bool was_fenced = false;  // its holder may not know
   };
 
   Channel& at(std::string_view name);
   [[nodiscard]] Result<void> check_limits(const ChannelSpec& spec) const;
   [[nodiscard]] std::uint64_t channels_of(uid_t owner) const;
-  void end_lease(Channel& channel, Role role);
+  void end_lease(Channel& channel, Role role, bool is_fenced = false);
   void set_expiry(Lease& lease, std::optional<TimePoint> expires);
   void renew_lease(Channel& channel, Role role, TimePoint now);
   /// Makes `change` to the channel, and whatever it does to being idle and to the schedule.

@@ -253,6 +253,21 @@ TEST_F(Leases, AreRememberedAfterTheirEndInABoundedNumber) {
   EXPECT_EQ(registry_.check_release(oldest, client(kAlice, 1)).error(), Error::lease_not_found);
 }
 
+TEST_F(Leases, ThatWereFencedAreRememberedForLonger) {
+  make("/a");
+  make("/b");
+  const LeaseId fenced = grant("/a", Role::sender, client(kAlice, 1));
+  const Channel& channel = *registry_.find("/a");
+  Former left;
+  left.generation = 1;
+  registry_.move(channel.spec, *channel.backing, left, Role::sender, now_);
+  for (std::size_t i = 0; i < 2 * Registry::kEndedMax; ++i) {
+    grant("/b", Role::sender, client(kAlice, 1));
+    registry_.end("/b", Role::sender, now_);
+  }
+  EXPECT_EQ(registry_.check_renew(fenced, client(kAlice, 1)).error(), Error::fenced);
+}
+
 TEST_F(Leases, AreFoundBySession) {
   make("/a");
   make("/b");

@@ -167,6 +167,7 @@ TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   EXPECT_EQ(end.try_receive().error, kUndone);
   queue.header().largest.store(0xffffffff);
   EXPECT_EQ(end.try_send("123456789", 9), kUndone) << "it would go past the slot";
+  EXPECT_EQ(end.try_publish(9), kUndone);
 }
 
 TEST(HotPath, LeavesTheLongestMessageYetToTheRingWhichKeepsItsLength) {

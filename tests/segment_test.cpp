@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "tests/support/processes.h"
 
@@ -113,6 +115,27 @@ TEST_F(SegmentTest, FollowsNoSymbolicLink) {
   ASSERT_EQ(stat(victim.c_str(), &status), 0);
   EXPECT_EQ(status.st_size, 10);
   unlink(victim.c_str());
+}
+
+TEST_F(SegmentTest, FillsAHole) {
+  constexpr Params params{.queue_size = 4, .message_size = 16384};
+  auto file = create_segment_file(name_, 0600);
+  ASSERT_TRUE(set_up_segment(*file, params, {.origin = Origin::direct}));
+  ASSERT_EQ(fallocate(file->fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 16384, 8192), 0);
+  ASSERT_LT(open().allocated, segment_size(params));
+  ASSERT_TRUE(set_up_segment(open(), params, {}));
+  EXPECT_GE(open().allocated, segment_size(params));
+}
+
+TEST_F(SegmentTest, FindsTheInitFlagInEitherOfItsPlaces) {
+  constexpr Params params{.queue_size = 7, .message_size = 13};
+  ASSERT_NE(init_flag_offset(params), aligned_init_flag_offset(params));
+  std::vector<std::byte> memory(smallest_segment_size(params));
+  for (const std::uint64_t offset : {init_flag_offset(params), aligned_init_flag_offset(params)}) {
+    std::fill(memory.begin(), memory.end(), std::byte{0});
+    std::memcpy(memory.data() + offset, &kInitFlag, sizeof kInitFlag);
+    EXPECT_EQ(init_flag_in(memory.data(), params), memory.data() + offset);
+  }
 }
 
 TEST_F(SegmentTest, RefusesAFileThatIsNoSegment) {

@@ -104,8 +104,7 @@ class HotPath {
   [[nodiscard, gnu::always_inline]] Error try_publish(std::size_t size) noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
-    // Which is at most message_size; should the header be wrong about that, then it is the receiver that finds it corrupt.
-    if (!is_known_free(tail, next) || is_longest(size)) [[unlikely]] return kUndone;
+    if (!is_known_free(tail, next) || size > params_.message_size || is_longest(size)) [[unlikely]] return kUndone;
     return publish_slot(tail, next, size);
   }
 
@@ -174,7 +173,8 @@ class HotPath {
     return Error::ok;
   }
 
-  /// Whether no message of that size has been sent before.
+  /// Whether no message of that size has been sent before. What was may be longer than message_size: in memory that the channel
+  /// has left.
   [[nodiscard, gnu::always_inline]] bool is_longest(std::size_t size) const noexcept {
     return size > header_->largest.load(std::memory_order_relaxed);  // our own counter
   }
@@ -213,7 +213,7 @@ class HotPath {
     header_->head.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
     light_fence();  // as above
-    ZIPC_TEST_POINT("wake.after-fence");
+    ZIPC_TEST_POINT("free.after-fence");
     // An existing sender never sleeps.
     const std::uint32_t announced = header_->sender_features.load(std::memory_order_relaxed);  // on our line
     return look_whom_to_wake(announced, header_->sender_waiting, header_->notice_to_receiver);

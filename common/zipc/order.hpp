@@ -15,12 +15,14 @@
 namespace zipc {
 
 #ifdef ZIPC_TSAN
+inline constexpr bool kOperationsAreFences = true;  ///< who has not joined the heavy fences (waiting.h) needs none either
 inline constexpr std::memory_order kOrderPublish = std::memory_order_seq_cst;  // P1, S1
 inline constexpr std::memory_order kOrderObserve = std::memory_order_seq_cst;  // P3, S3
 inline constexpr std::memory_order kOrderAnnounce = std::memory_order_seq_cst;
 inline void full_fence() noexcept {}
 inline void light_fence() noexcept {}
 #else
+inline constexpr bool kOperationsAreFences = false;
 inline constexpr std::memory_order kOrderPublish = std::memory_order_release;  // [message-ready], [slot-free]
 inline constexpr std::memory_order kOrderObserve = std::memory_order_acquire;  // their other halves
 inline constexpr std::memory_order kOrderAnnounce = std::memory_order_relaxed;  // the fences of the handshake order it

@@ -1,7 +1,9 @@
 """Waiting by a descriptor (zipc_fd): real processes, led step by step. A wake-up that is lost makes a test hang until the
 watchdog of ctest ends it."""
+import contextlib
 import os
 import resource
+import select
 import signal
 import subprocess
 import unittest
@@ -307,6 +309,30 @@ class FdTest(BrokerTest):
                 self.assertIsNone(others[-1].broker("Ping")[0])
         self.assertIn("limits.connections is 20", self.log())
         self.assertEqual(sender.do("try"), "ok 0")
+        self.assertEqual(receiver.answer(), "ready")
+        self.assertEqual(receiver.do("try"), "ok 0")
+
+    def test_is_rung_with_a_later_message_if_nobody_could_be_found_who_rings(self):
+        sender = self.fd_peer("send")
+        self.assertEqual(sender.do("fork"), "forked")  # its child may not use its connection
+        receiver = self.waiting_receiver()
+        receiver.start("wait")
+        others = []
+        with self.assertRaises((OSError, AssertionError)):  # refused: it is closed
+            while True:
+                others.append(self.connect())
+                self.assertIsNone(others[-1].broker("Ping")[0])
+        self.assertEqual(sender.do("try"), "ok 0")
+        self.assertFalse(select.select([receiver.popen.stdout], [], [], 0)[0])
+        for other in others:
+            other.close()
+
+        def has_room():
+            with contextlib.suppress(OSError, AssertionError):
+                return self.connect().broker("Ping")[0] is None
+            return False
+        eventually(has_room, "zipcd has room for a connection")
+        self.assertEqual(sender.do("try"), "ok 1")
         self.assertEqual(receiver.answer(), "ready")
         self.assertEqual(receiver.do("try"), "ok 0")
 

@@ -22,7 +22,7 @@ import time
 import traceback
 import unittest
 
-from harness import Varlink, eventually, program, shm_path, unique_name
+from harness import FdPeer, Varlink, eventually, program, shm_path, unique_name
 
 SOURCES = sys.argv[1] if len(sys.argv) > 1 else ""
 WORDS = sys.argv[2:]
@@ -406,6 +406,26 @@ def dies_leaving(world, stop_at, victim_role):
     is_succeeded(world, victim_role, victim, survivor)
 
 
+def dies_ringing(world, stop_at):
+    """It has taken back that the receiver waits by a descriptor, and not rung: then zipcd does, for its departure."""
+    with contextlib.ExitStack() as stack:
+        receiver = FdPeer(world.env, "receive", world.name, SLOTS)
+        stack.callback(receiver.end)
+        victim = FdPeer({**world.env, "ZIPC_STOP_AT": stop_at}, "send", world.name, SLOTS)
+        stack.callback(victim.end)
+        assert receiver.do("fd") == "fd"
+        assert receiver.do("try") == "empty"
+        assert receiver.do("ready") == "no"
+        victim.start("try")
+        status = os.waitid(os.P_PID, victim.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert status.si_code == os.CLD_STOPPED, "it should have stopped at a point"
+        assert receiver.do("ready") == "no", "it has not rung"
+        victim.end()
+        assert receiver.do("wait") == "ready"
+        assert receiver.do("try") == "ok 0"
+        assert receiver.do("try").startswith("peer_gone")
+
+
 def dies_first(world, stop_at, victim_role):
     """While it makes the channel."""
     victim = world.peer(victim_role, stop_at=stop_at)
@@ -479,14 +499,14 @@ def dies_following(world, stop_at, victim_role, how="resize", in_place=False, al
 
 def add_peers():
     sending = ["publish.before-length", "publish.after-length", "publish.after-sent", "publish.after-bytes-sent",
-               "publish.before-tail", "publish.after-tail"]
-    freeing = ["free.before-received", "free.before-head", "free.after-head"]
-    waking = ["wake.after-fence", "wake.before-waking", "wake.after-waking", "wake.before-notice"]
+               "publish.before-tail", "publish.after-tail", "wake.after-fence"]
+    freeing = ["free.before-received", "free.before-head", "free.after-head", "free.after-fence"]
+    waking = ["wake.before-waking", "wake.after-waking", "wake.before-notice"]
     entering = ["attach.before-entering", "enter.before-retracting-peer", "enter.after-retracting-peer", "enter.after-pid",
                 "enter.before-repairing", "enter.after-repairing", "enter.after-skipping", "enter.before-announcing",
                 "announce.before-notice"]
     entered = ["announce.after-notice", "enter.after-announcing", "attach.after-entering", "attach.after-noting"]
-    consumed = {"free.after-head", *waking}
+    consumed = {"free.after-head", "free.after-fence", *waking}
     for brokered in (True, False):
         for point in sending + waking:
             add(dies, f"{point}:1", "sender", brokered=brokered)
@@ -518,8 +538,8 @@ def add_peers():
             for point in ["detach.before-leaving", "retract.before-notice", "retract.after-notice", "retract.after-features",
                           "detach.before-unmapping"]:
                 add(dies_leaving, point, role, brokered=brokered)
-        for point in ["detach.after-unmapping"] + (["detach.after-releasing"] if brokered else []):
-            add(dies_leaving, point, "sender", brokered=brokered)
+        add(dies_leaving, "detach.after-unmapping", "sender", brokered=brokered)
+    add(dies_ringing, "wake.before-ringing")
     for role in OTHER:
         for point in ["look.before-telling", "retract.before-notice", "retract.after-notice", "retract.after-features"]:
             add(dies_learning, point, role, brokered=False)
@@ -528,9 +548,9 @@ def add_peers():
         add(dies_first, point, "sender", brokered=False)
 
     for how, number in (("resize", 1), ("resize", 6), ("revoke", 6), ("resize and revoke", 6)):
-        for point in sending + ["wake.after-fence"]:
+        for point in sending:
             add(is_moved, f"{point}:{number}", "sender", how, in_place=number == 6 and how != "revoke")
-        for point in freeing + ["wake.after-fence"]:
+        for point in freeing:
             for in_place in (False, True):
                 add(is_moved, f"{point}:{number}", "receiver", how, in_place=in_place)
     follow = ["follow.before-asking", "follow.after-asking", "follow.after-taking", "follow.before-entering",
