@@ -26,7 +26,13 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
   context.padding[5] = static_cast<std::uint8_t>(waiting);
 }
 
-/// A context over mapped memory. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
+/// Whether the context is alive and has this role.
+[[nodiscard]] inline bool is_open(const ZipcContext* context, Role role) noexcept {
+  return context != nullptr && context->queue != nullptr && context->mode == static_cast<std::uint8_t>(role);
+}
+
+/// A context over mapped memory. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than
+/// 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,
                                        std::uint8_t flags, bool has_tripwire, std::uint64_t id = 0) noexcept;
 

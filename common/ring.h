@@ -116,10 +116,9 @@ class Ring : public HotPath {
   [[nodiscard]] Slot last_received(Error error) const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (head >= params_.queue_size) return {.error = Error::corrupt};
-    const std::uint32_t index = (head == 0 ? params_.queue_size : head) - 1;
-    const std::uint64_t size = items()[index].load(std::memory_order_relaxed);  // after [message-ready]
-    if (size > params_.message_size) return {.error = Error::corrupt};
-    return {.error = error, .index = index, .data = slot_data(index), .size = static_cast<std::uint32_t>(size)};
+    Slot slot = message_in((head == 0 ? params_.queue_size : head) - 1);
+    if (slot.error == Error::ok) slot.error = error;
+    return slot;
   }
 
   /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved.
@@ -149,10 +148,7 @@ class Ring : public HotPath {
   /// has gone: told once), corrupt, kMoved.
   [[nodiscard]] Slot peek() noexcept {
     const Oldest oldest = find_oldest();
-    if (oldest.error != Error::ok) return {.error = oldest.error};
-    const std::uint64_t size = items()[oldest.index].load(std::memory_order_relaxed);  // after [message-ready]
-    if (size > params_.message_size) return {.error = Error::corrupt};
-    return {.index = oldest.index, .data = slot_data(oldest.index), .size = static_cast<std::uint32_t>(size)};
+    return oldest.error == Error::ok ? message_in(oldest.index) : Slot{.error = oldest.error};
   }
 
   /// Gives the slot of the oldest message back. Errors as for peek(), and kMovedMeanwhile. Cost: a system call if the
@@ -453,6 +449,13 @@ class Ring : public HotPath {
   /// A message of that size is about to be published.
   void note_size(std::uint32_t size) noexcept {
     if (is_longest(size)) header_->largest.store(size, std::memory_order_relaxed);  // our own counter
+  }
+
+  /// What slot `index` holds. Error::ok or corrupt.
+  [[nodiscard]] Slot message_in(std::uint32_t index) const noexcept {
+    const std::uint64_t size = items()[index].load(std::memory_order_relaxed);  // after [message-ready]
+    if (size > params_.message_size) return {.error = Error::corrupt};
+    return {.index = index, .data = slot_data(index), .size = static_cast<std::uint32_t>(size)};
   }
 
   struct Oldest {

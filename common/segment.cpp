@@ -72,6 +72,13 @@ void write_init_flag(void* memory, const Params& p) noexcept {
   std::memcpy(static_cast<std::byte*>(memory) + init_flag_offset(p), &kInitFlag, sizeof kInitFlag);
 }
 
+/// The same for a tripwire, whose first byte peers may be looking at.
+void arm(std::atomic<std::uint8_t>* tripwire) noexcept {
+  for (unsigned i = 0; i < sizeof kInitFlag; ++i) {
+    tripwire[i].store(static_cast<std::uint8_t>(kInitFlag >> 8 * i), std::memory_order_relaxed);  // see enter_role()
+  }
+}
+
 /// Writes the constants, and the mark that says they are there, last.
 void stamp(SegmentHeader& header, const Params& params, const Creator& creator) noexcept {
   header.queue_size.store(params.queue_size, std::memory_order_relaxed);  // published by the mark
@@ -335,17 +342,6 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
   if (!mapping) return mapping.failure();
   return info_of(file, mapping->header());
 }
-
-namespace {
-
-/// All of it, so that it reads as an init flag; the first byte is the one that is looked at.
-void arm(std::atomic<std::uint8_t>* tripwire) noexcept {
-  for (unsigned i = 0; i < sizeof kInitFlag; ++i) {
-    tripwire[i].store(static_cast<std::uint8_t>(kInitFlag >> 8 * i), std::memory_order_relaxed);  // see enter_role()
-  }
-}
-
-}  // namespace
 
 void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before) {

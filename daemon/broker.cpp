@@ -239,8 +239,11 @@ Result<Grant> Broker::resume(const Channel& channel, const protocol::AcquireCall
              " in place of process " + std::to_string(before);
     });
   }
-  return Grant{
-      .lease = lease.id, .params = channel.spec.params, .segment = {.fd = std::move(*fd), .lock = {}}, .resumed = true, .watched = watched};
+  return Grant{.lease = lease.id,
+               .params = channel.spec.params,
+               .segment = {.fd = std::move(*fd), .lock = {}},
+               .resumed = true,
+               .watched = watched};
 }
 
 Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentId& id, const Client& client, TimePoint now) {

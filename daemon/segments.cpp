@@ -152,7 +152,7 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   look.fd.reset(shm_open(name.c_str(), access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0));
   if (!look.fd) return from_errno("cannot open the segment", name);
   struct stat status {};
-  if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot open the segment", name);
+  if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot look at the segment", name);
 #ifndef __APPLE__  // where a shared memory object is no regular file
   if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
 #endif

@@ -5,8 +5,8 @@
 /// about who made the file: a file counts as ours only if it bears our mark and number *and* belongs to whom we gave
 /// it.
 ///
-/// *Events.* Looking opens files for reading only, but for a lease: the end of an open file description that could write is what the
-/// broker waits for (liveness.h).
+/// *Events.* Looking opens files for reading only, but for a lease: the end of an open file description that could write is
+/// what the broker waits for (liveness.h).
 #pragma once
 
 #include <fcntl.h>

@@ -186,7 +186,8 @@ TEST(HotPath, LeavesTheLongestMessageYetToTheRingWhichKeepsItsLength) {
 
 TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCome) {
   Queue queue({.queue_size = 16, .message_size = 8});
-  ASSERT_EQ(queue.ring().send("known", 5), Error::ok);  // from here on the longest message and both copies of the indices are up to date
+  // From here on the longest message is known, and both copies of the indices are up to date.
+  ASSERT_EQ(queue.ring().send("known", 5), Error::ok);
   ASSERT_EQ(queue.ring().peek().error, Error::ok);
   queue.header().sender_features.store(kFeaturesOfKnown);
   queue.header().receiver_features.store(kFeaturesOfKnown);

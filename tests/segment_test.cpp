@@ -117,6 +117,7 @@ TEST_F(SegmentTest, FollowsNoSymbolicLink) {
   unlink(victim.c_str());
 }
 
+#ifdef __linux__
 TEST_F(SegmentTest, FillsAHole) {
   constexpr Params params{.queue_size = 4, .message_size = 16384};
   auto file = create_segment_file(name_, 0600);
@@ -126,6 +127,7 @@ TEST_F(SegmentTest, FillsAHole) {
   ASSERT_TRUE(set_up_segment(open(), params, {}));
   EXPECT_GE(open().allocated, segment_size(params));
 }
+#endif
 
 TEST_F(SegmentTest, FindsTheInitFlagInEitherOfItsPlaces) {
   constexpr Params params{.queue_size = 7, .message_size = 13};

@@ -38,11 +38,6 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return *reinterpret_cast<Pace*>(&context.padding[1]);
 }
 
-/// Whether the context is alive and has this role.
-[[nodiscard]] inline bool is_open(const ZipcContext* context, Role role) noexcept {
-  return context != nullptr && context->queue != nullptr && context->mode == static_cast<std::uint8_t>(role);
-}
-
 [[nodiscard]] inline Params params_of(const ZipcContext& context) noexcept {
   return {.queue_size = context.params.queue_size, .message_size = context.params.message_size};
 }

@@ -199,7 +199,7 @@ class HotPath {
     ZIPC_TEST_POINT("publish.before-tail");
     header_->tail.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [message-ready]
     ZIPC_TEST_POINT("publish.after-tail");
-    light_fence();  // what decides about the fence is read after the index is published, too
+    light_fence();  // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too
     ZIPC_TEST_POINT("wake.after-fence");
     // An existing receiver may sleep, whatever its predecessor has announced.
     return look_whom_to_wake(whole(header_->receiver_features), header_->waiters, header_->notice_to_sender);
@@ -212,7 +212,7 @@ class HotPath {
     ZIPC_TEST_POINT("free.before-head");
     header_->head.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [slot-free]
     ZIPC_TEST_POINT("free.after-head");
-    light_fence();  // as above
+    light_fence();  // [sleep-announced] [moving]: as above
     ZIPC_TEST_POINT("free.after-fence");
     // An existing sender never sleeps.
     const std::uint32_t announced = header_->sender_features.load(std::memory_order_relaxed);  // on our line
@@ -221,7 +221,8 @@ class HotPath {
 
   /// P3 of waiting.h, and a look at our own notice: Error::ok if the peer, which has announced `features`, lets a light fence do
   /// for P2, and there is nothing else to do. Otherwise kUnconcluded.
-  [[nodiscard, gnu::always_inline]] static Error look_whom_to_wake(std::uint32_t features, const std::atomic<std::uint32_t>& waiting,
+  [[nodiscard, gnu::always_inline]] static Error look_whom_to_wake(std::uint32_t features,
+                                                                   const std::atomic<std::uint32_t>& waiting,
                                                                    const std::atomic<std::uint32_t>& notice) noexcept {
     // One branch for all: with one each a stream of 64-byte messages takes 1.1 to 1.2 times as long.
     std::uint32_t else_to_do = ~features & kFeaturesOfKnown;

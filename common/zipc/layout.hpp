@@ -64,7 +64,7 @@ inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing
 struct SegmentHeader {
   // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
-  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By the sender; 0 by who rings it
+  std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By it; 0 by who rings
   std::atomic<std::uint64_t> received;         ///< messages ever received
   std::atomic<std::uint32_t> cached_tail;      ///< the receiver's copy of tail, at most as new as tail
   std::atomic<std::uint32_t> sender_features;  ///< Feature bits of the attached sender. By the sender, at attach; broker
@@ -81,7 +81,7 @@ struct SegmentHeader {
 
   // The sender's line.
   std::atomic<std::uint32_t> tail;               ///< next slot to write, 0 .. queue_size-1; the receiver's futex word
-  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver waits. By the receiver; 0 by who rings it
+  std::atomic<std::uint32_t> waiters;            ///< as sender_waiting: the receiver waits. By it; 0 by who rings
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
@@ -163,11 +163,11 @@ static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);
 /// Whether the tripwire lies in the same page as the end of the shortest file that an existing peer makes. If it does
 /// not (3 of 100 sizes), reading it could fault, and it is not used: a peer's announcements are believed then.
 [[nodiscard]] constexpr bool tripwire_usable(const Params& p, std::uint64_t page_size) noexcept {
-  return (tripwire_offset(p) + 3) / page_size == (newest_peer_size(p) - 1) / page_size;
+  return (tripwire_offset(p) + sizeof kInitFlag - 1) / page_size == (newest_peer_size(p) - 1) / page_size;
 }
 
 /// The size of the file that zipc makes: larger than any existing peer's, so that theirs tells that they were there.
-[[nodiscard]] constexpr std::uint64_t segment_size(const Params& p) noexcept { return tripwire_offset(p) + 4; }
+[[nodiscard]] constexpr std::uint64_t segment_size(const Params& p) noexcept { return tripwire_offset(p) + sizeof kInitFlag; }
 
 /// What every peer may rely on: the bytes up to the end of the aligned init flag.
 [[nodiscard]] constexpr std::uint64_t smallest_segment_size(const Params& p) noexcept { return newest_peer_size(p); }

@@ -209,7 +209,9 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
       end(zipcd, channels);
       return {};
     }
-    if (channels == many) found.push_back({"take the role of another channel each time on one core," + with, others.acquire_ns, "ns"});
+    if (channels == many) {
+      found.push_back({"take the role of another channel each time on one core," + with, others.acquire_ns, "ns"});
+    }
     write_config(config, channels + 1);
     const std::uint64_t reload = now_ns();
     kill(zipcd.pid(), SIGHUP);

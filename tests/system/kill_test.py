@@ -47,6 +47,11 @@ OTHER = {"sender": "receiver", "receiver": "sender"}
 VERB = {"sender": "send", "receiver": "receive"}
 
 
+def has_stopped(pid):
+    """Waits until it has stopped itself, or ended."""
+    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+
+
 class Program:
     """A child of which every line of output is kept."""
 
@@ -79,8 +84,7 @@ class Program:
 
     def await_stop(self):
         """Until it has stopped itself; an end is an error."""
-        status = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        if status.si_code != os.CLD_STOPPED:
+        if not has_stopped(self.pid):
             raise self.failure("ended, but should have stopped at a point")
         os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # taken note of: the next stop is another
 
@@ -417,8 +421,7 @@ def dies_ringing(world, stop_at):
         assert receiver.do("try") == "empty"
         assert receiver.do("ready") == "no"
         victim.start("try")
-        status = os.waitid(os.P_PID, victim.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        assert status.si_code == os.CLD_STOPPED, "it should have stopped at a point"
+        assert has_stopped(victim.popen.pid), "it should have stopped at a point"
         assert receiver.do("ready") == "no", "it has not rung"
         victim.end()
         assert receiver.do("wait") == "ready"

@@ -101,7 +101,8 @@ class SystemCalls(BrokerTest):
     def test_a_role_whose_end_zipcd_sees_is_not_released_by_a_call(self):
         self.start_zipcd()
         with tempfile.TemporaryDirectory() as folder:
-            peer = FdPeer(self.env, "send", unique_name("release"), 8, under=["strace", "-e", "sendto", "-s", "300", "-o", f"{folder}/sent"])
+            peer = FdPeer(self.env, "send", unique_name("release"), 8,
+                          under=["strace", "-e", "sendto", "-s", "300", "-o", f"{folder}/sent"])
             self.addCleanup(peer.end)
             self.assertEqual(peer.do("leave"), "left")
             peer.finish()
