@@ -22,6 +22,7 @@ using zipc::hot_path_of;
 using zipc::kUndone;
 using zipc::ring_of;
 using zipc::Role;
+using zipc::operations::is_all_said;
 using zipc::RoleRequest;
 using zipc::Slot;
 using zipc::operations::kAtOnce;
@@ -140,12 +141,14 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext* receiver, std::uint8_t** message,
                                                              Timeout timeout, Error met) {
   if (!may_receive(receiver, message)) return 0;
+  if (met == Error::empty && is_all_said(*receiver, timeout)) return deliver({.error = met}, *receiver, message);
   return deliver(otherwise::receive(*receiver, timeout, met), *receiver, message);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext* receiver, std::uint8_t** message,
-                                                          Timeout timeout) {
+                                                          Timeout timeout, Error met) {
   if (!may_receive(receiver, message)) return 0;
-  return deliver(otherwise::peek(*receiver, timeout), *receiver, message);
+  if (met == Error::empty && is_all_said(*receiver, timeout)) return deliver({.error = met}, *receiver, message);
+  return deliver(otherwise::peek(*receiver, timeout, met), *receiver, message);
 }
 [[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext* receiver, Error met) {
   if (!require_role(receiver, Role::receiver)) return false;
@@ -171,16 +174,24 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  const Slot slot = hot_path_of(*receiver).try_receive();
+  Slot slot = hot_path_of(*receiver).try_receive();
+  if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
+    slot.error = otherwise::look_again(*receiver, timeout, slot.error);
+    if (slot.error == Error::ok) slot = hot_path_of(*receiver).try_receive(true);
+  }
   if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
-  if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout);
-  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout);
-  const Slot slot = hot_path_of(*receiver).try_peek();
-  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout);
+  if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
+  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
+  Slot slot = hot_path_of(*receiver).try_peek();
+  if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
+    slot.error = otherwise::look_again(*receiver, timeout, slot.error);
+    if (slot.error == Error::ok) slot = hot_path_of(*receiver).try_peek(true);
+  }
+  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }

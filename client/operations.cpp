@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "client/attachments.h"
 #include "client/readiness.h"
@@ -36,8 +37,13 @@ bool was_sent(const Followed& followed, const Ring& left) noexcept {
 /// A call's timeout, counted from when it first has to wait: a call that need not does not ask the clock.
 class Patience {
  public:
-  explicit Patience(Timeout timeout) noexcept : timeout_(timeout) {}
+  /// `has_spun`: the caller has already done that.
+  explicit Patience(Timeout timeout, bool has_spun = false) noexcept : timeout_(timeout), has_spun_(has_spun) {}
   [[nodiscard]] bool may_wait() const noexcept { return timeout_ != kAtOnce; }
+  /// Whether it is time to spin: once, before the clock is asked.
+  [[nodiscard]] bool may_spin(const ZipcContext& context) noexcept {
+    return timeout_ > Timeout::zero() && waiting_of(context) == Waiting::adaptive && !std::exchange(has_spun_, true);
+  }
   [[nodiscard]] Deadline deadline() noexcept {
     if (!deadline_) deadline_ = deadline_after(timeout_);
     return *deadline_;
@@ -45,10 +51,14 @@ class Patience {
 
  private:
   Timeout timeout_;
+  bool has_spun_;
   std::optional<Deadline> deadline_;
 };
 
-using WaitFor = Error (Ring::*)(Deadline, Waiting) noexcept;
+/// Waits for what the holder of `role` waits for.
+Error wait_until(Ring& ring, Role role, Deadline deadline, Waiting waiting) noexcept {
+  return role == Role::receiver ? ring.wait_for_message(deadline, waiting) : ring.wait_for_space(deadline, waiting);
+}
 
 /// A call has answered `error`, and not that there is nothing: the role's descriptor, if it has one, is readable.
 [[gnu::cold]] void keep_readable(const ZipcContext& context) noexcept {
@@ -61,29 +71,30 @@ void note_found(const ZipcContext& context, Error error) noexcept {
 
 /// A call is about to answer `nothing`: then the role's descriptor, if it has one, becomes unreadable until there is
 /// something. That may already be so: then the answer is what was found.
-Error answer_nothing(const ZipcContext& context, Error nothing, WaitFor wait_for) noexcept {
+Error answer_nothing(const ZipcContext& context, Error nothing, Role role) noexcept {
   if (!has(context, kContextHasDescriptor)) return nothing;
   const auto readiness = readiness::find(context.queue);
   Ring ring = ring_of(context, nullptr);
   if (!readiness || !readiness->arm(ring)) return nothing;
-  const Error found = (ring.*wait_for)(kNoWait, Waiting::adaptive);  // S3 of waiting.h
+  const Error found = wait_until(ring, role, kNoWait, Waiting::adaptive);  // S3 of waiting.h
   if (found == Error::timeout) return nothing;
   readiness->disarm(ring);
   return found;
 }
 
-/// Waits, in the channel's present memory, for what Ring::wait_for_message or Ring::wait_for_space waits for.
-/// `nothing`, at once, if the call is not to wait.
-Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait_for) noexcept {
-  if (!patience.may_wait()) return answer_nothing(context, nothing, wait_for);
+/// Waits, in the channel's present memory, for what the holder of `role` waits for. `nothing`, at once, if the call is not to wait.
+Error wait(ZipcContext& context, Patience& patience, Error nothing, Role role) noexcept {
+  if (!patience.may_wait()) return answer_nothing(context, nothing, role);
   note_found(context, Error::ok);  // to sleep, it needs the waiting word
+  if (patience.may_spin(context) && ring_of(context).spin(role)) return Error::ok;
+  const Waiting waiting = waiting_of(context) == Waiting::adaptive ? Waiting::sleep : waiting_of(context);  // having spun
   const Deadline deadline = patience.deadline();
   const bool watches_peer = has(context, kContextWatchesPeer);
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
     Ring ring = ring_of(context);
-    const Error found = (ring.*wait_for)(until, waiting_of(context));
-    if (found == Error::timeout && until == deadline) return answer_nothing(context, Error::timeout, wait_for);
+    const Error found = wait_until(ring, role, until, waiting);
+    if (found == Error::timeout && until == deadline) return answer_nothing(context, Error::timeout, role);
     if (found != Error::timeout) return found;
     Attachments::of_process().look_after_peer(context);
   }
@@ -91,13 +102,12 @@ Error wait(ZipcContext& context, Patience& patience, Error nothing, WaitFor wait
 
 /// Looks until `attempt` finds something in the channel's present memory, or fails.
 template <class Attempt>
-auto find(ZipcContext& context, Timeout timeout, Error nothing, WaitFor wait_for, Attempt attempt) noexcept {
+auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Attempt attempt) noexcept {
   if (context.queue == nullptr) return decltype(attempt(ring_of(context))){.error = Error::closed};
-  Patience patience(timeout);
   while (true) {
     auto found = attempt(ring_of(context));
     if (found.error == nothing) {
-      found.error = wait(context, patience, nothing, wait_for);
+      found.error = wait(context, patience, nothing, role);
       if (found.error == Error::ok) continue;
     }
     if (found.error != kMoved) {
@@ -127,7 +137,7 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
     Error sent = met == kUndone ? ring.send(message, size) : ring.conclude(Role::sender, met);
     met = kUndone;
     if (sent == Error::full) {
-      sent = wait(sender, patience, Error::full, &Ring::wait_for_space);
+      sent = wait(sender, patience, Error::full, Role::sender);
       if (sent == Error::ok) continue;
     }
     if (sent != kMoved && sent != kMovedMeanwhile) {
@@ -141,7 +151,7 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
 }
 
 Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
-  return find(sender, timeout, Error::full, &Ring::wait_for_space, [](Ring ring) { return ring.loan(); });
+  return find(sender, Patience(timeout), Error::full, Role::sender, [](Ring ring) { return ring.loan(); });
 }
 
 Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
@@ -158,13 +168,13 @@ Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
 
 Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
   if (receiver.queue == nullptr) return {.error = Error::closed};
-  Patience patience(timeout);
+  Patience patience(timeout, met == Error::empty);
   while (true) {
     Ring ring = ring_of(receiver);
     Slot slot = met == kUndone ? ring.receive() : conclude_receiving(ring, met);
     met = kUndone;
     if (slot.error == Error::empty) {
-      slot.error = wait(receiver, patience, Error::empty, &Ring::wait_for_message);
+      slot.error = wait(receiver, patience, Error::empty, Role::receiver);
       if (slot.error == Error::ok) continue;
     }
     if (slot.error != kMoved && slot.error != kMovedMeanwhile) {
@@ -185,8 +195,17 @@ Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
   }
 }
 
-Slot peek(ZipcContext& receiver, Timeout timeout) noexcept {
-  return find(receiver, timeout, Error::empty, &Ring::wait_for_message, [](Ring ring) { return ring.peek(); });
+Slot peek(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
+  Patience patience(timeout, met == Error::empty);
+  return find(receiver, patience, Error::empty, Role::receiver, [](Ring ring) { return ring.peek(); });
+}
+
+Error look_again(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
+  if (!is_hot(receiver)) return met;
+  Ring ring = ring_of(receiver);
+  if (met == kUndone) met = ring.look_for_message();
+  if (met != Error::empty || has(receiver, kContextHasDescriptor) || !Patience(timeout).may_spin(receiver)) return met;
+  return ring.spin(Role::receiver) ? Error::ok : met;
 }
 
 Error pop(ZipcContext& receiver, Error met) noexcept {
@@ -208,7 +227,7 @@ Error pop(ZipcContext& receiver, Error met) noexcept {
 }  // namespace otherwise
 
 SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept {
-  return find(sender, kAtOnce, Error::full, &Ring::wait_for_space, [most](Ring ring) { return ring.loan_run(most); });
+  return find(sender, Patience(kAtOnce), Error::full, Role::sender, [most](Ring ring) { return ring.loan_run(most); });
 }
 
 Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
@@ -240,7 +259,7 @@ Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t
 }
 
 SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most) noexcept {
-  return find(receiver, kAtOnce, Error::empty, &Ring::wait_for_message,
+  return find(receiver, Patience(kAtOnce), Error::empty, Role::receiver,
               [sizes, most](Ring ring) { return ring.peek_run(sizes, most); });
 }
 

@@ -138,15 +138,6 @@ inline constexpr std::uint32_t kByDoorbell = 1u << 31;
   return std::chrono::milliseconds((waiting_stamp() - stamp) & ~kByDoorbell);
 }
 
-/// A hint to the processor that this is a spinning loop.
-inline void spin_pause() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
-#endif
-}
-
 inline void spin_pauses(int count) noexcept {
   for (; count > 0; --count) spin_pause();
 }

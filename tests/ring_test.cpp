@@ -139,6 +139,54 @@ TEST(HotPath, LeavesToTheRingWhatThereIsToLearnOrToDo) {
   EXPECT_EQ(receiver.try_peek().error, kUndone) << "the sender is not known to be zipc";
 }
 
+TEST(Ring, LooksForWhatTheHotPathHasLeftUndoneAndLeavesTheRestToPeek) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  Pace pace;
+  Ring receiver(&queue.header(), queue.ring().loan().data, queue.ring().params(), nullptr, &pace);
+  EXPECT_EQ(receiver.look_for_message(), Error::empty);
+  ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
+  ASSERT_EQ(queue.ring().send("two", 3), Error::ok);
+  for (auto* word : {&queue.header().waiters, &queue.header().notice_to_receiver}) {
+    word->store(kNoticePeerGone);
+    EXPECT_EQ(receiver.look_for_message(), kUndone) << "somebody has to be told, or something taken back";
+    EXPECT_EQ(word->exchange(0), kNoticePeerGone) << "and that is not done here";
+  }
+  EXPECT_EQ(receiver.look_for_message(), Error::ok);
+  EXPECT_EQ(text_of(receiver.try_receive()), "one");
+  EXPECT_EQ(receiver.look_for_message(), kUndone) << "it knows of one: there is nothing to look for";
+  EXPECT_EQ(text_of(receiver.try_receive()), "two");
+  for (const std::uint32_t impossible : {8u, 0xffffffffu}) {
+    queue.header().tail.store(impossible);
+    EXPECT_EQ(receiver.look_for_message(), kUndone) << "peek() says that it is corrupt";
+  }
+  queue.header().tail.store(2);
+  queue.header().sender_features.store(0);
+  EXPECT_EQ(receiver.look_for_message(), kUndone) << "the sender is not known to be zipc";
+  queue.header().head.store(8);
+  EXPECT_EQ(receiver.look_for_message(), kUndone);
+}
+
+TEST(Ring, SpinsUntilThereMayBeSomething) {
+  Queue queue({.queue_size = 2, .message_size = 8});
+  EXPECT_FALSE(queue.ring().spin(Role::receiver));
+  ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
+  EXPECT_FALSE(queue.ring().spin(Role::sender)) << "the queue is full";
+  if (Pace::spin_limit() == 0) return;  // on one processor it never spins, and so finds nothing
+  EXPECT_TRUE(queue.ring().spin(Role::receiver));
+  EXPECT_EQ(text_of(queue.ring().receive()), "one");
+  EXPECT_TRUE(queue.ring().spin(Role::sender));
+}
+
+TEST(Ring, TakesABatchOutThatItHasSeenWithoutAnotherLookAtTheSendersIndex) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  for (const char* text : {"a", "b", "c"}) ASSERT_EQ(queue.ring().send(text, 1), Error::ok);
+  std::uint32_t sizes[8];
+  ASSERT_EQ(queue.ring().peek_run(sizes, 8).count, 3u);
+  queue.header().tail.store(8);  // impossible: who looks says so
+  EXPECT_EQ(queue.ring().pop_run(3), Error::ok);
+  EXPECT_EQ(queue.ring().pop_run(1), Error::corrupt);
+}
+
 TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   Queue queue({.queue_size = 4, .message_size = 8});
   Pace pace;

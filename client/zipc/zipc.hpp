@@ -271,16 +271,26 @@ class Receiver : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
-    const Slot slot = is_hot(context_) ? hot_path_of(context_).try_receive() : Slot{.error = kUndone};
+    Slot slot = is_hot(context_) ? hot_path_of(context_).try_receive() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
+    slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
+    if (slot.error == Error::ok) {
+      slot = hot_path_of(context_).try_receive(true);
+      if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    }
     return Received(operations::otherwise::receive(context_, timeout, slot.error));
   }
   [[nodiscard, gnu::always_inline]] Received peek_within(operations::Timeout timeout) noexcept {
-    const Slot slot = is_hot(context_) ? hot_path_of(context_).try_peek() : Slot{.error = kUndone};
+    Slot slot = is_hot(context_) ? hot_path_of(context_).try_peek() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
-    return Received(operations::otherwise::peek(context_, timeout));
+    slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
+    if (slot.error == Error::ok) {
+      slot = hot_path_of(context_).try_peek(true);
+      if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    }
+    return Received(operations::otherwise::peek(context_, timeout, slot.error));
   }
 
   explicit Receiver(const ZipcContext& context) noexcept : Endpoint(context) {}

@@ -7,6 +7,15 @@
 
 namespace zipc {
 
+/// A hint to the processor that this is a spinning loop.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
 /// How often one end of a channel looks at the other's index, and how long it spins before it sleeps, learnt from its
 /// recent looks. It is a guess: any value is correct. Zeros are a beginning.
 ///
