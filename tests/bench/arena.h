@@ -78,7 +78,7 @@ struct Arena {
 inline Arena* arena = nullptr;
 
 /// Ends this side; the parent reports why.
-[[noreturn]] inline void give_up(const char* why, const char* detail = "") noexcept {
+[[noreturn, gnu::noinline, gnu::cold]] inline void give_up(const char* why, const char* detail = "") noexcept {
   std::snprintf(arena->error, sizeof arena->error, "%s%s%s", why, *detail ? ": " : "", detail);
   std::_Exit(1);
 }

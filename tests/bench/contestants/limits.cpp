@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include <zipc/pace.hpp>  // spin_pause
+
 #include "workloads.h"
 
 namespace zipc::bench {
@@ -129,10 +131,32 @@ struct CopyAndStore {
   };
 };
 
+/// How long who finds nothing leaves the other's cache line alone before it looks again. Every look takes it away, maybe just
+/// before it is written; while nobody looks, a batch can build. What is best for a dialogue is not for a stream.
+enum class Pause { none, brief, lasting };
+
+/// As many pause instructions as take about 760 ns.
+int lasting_pauses() {
+  static const int count = [] {
+    constexpr int kTried = 1000;
+    std::uint64_t shortest_ns = ~std::uint64_t{0};
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      const std::uint64_t start = now_ns();
+      for (int i = 0; i < kTried; ++i) spin_pause();
+      shortest_ns = std::min(shortest_ns, now_ns() - start);
+    }
+    return static_cast<int>(760 * kTried / std::max<std::uint64_t>(shortest_ns, 1));
+  }();
+  return count;
+}
+
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs.
+template <Pause pause>
 struct BareRing {
-  static constexpr const char* kName = "limit: bare ring";
+  static constexpr const char* kName = pause == Pause::none    ? "limit: bare ring"
+                                       : pause == Pause::brief ? "limit: bare ring, pausing"
+                                                               : "limit: bare ring, pausing long";
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
     return c.wait == Wait::spin && (c.workload == Workload::throughput || c.workload == Workload::round_trip);
@@ -160,11 +184,20 @@ struct BareRing {
         : slots(channel.slots), receiver(*reinterpret_cast<Side*>(channel.memory)), sender((&receiver)[1]),
           lengths(reinterpret_cast<std::uint64_t*>(&sender + 1)), data(reinterpret_cast<std::byte*>(lengths + slots)) {}
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
+    /// Looks until `look` has found something.
+    template <typename Look>
+    void wait_until(Look look) const {
+      while (!look()) {
+        if (shares_core) [[unlikely]] sched_yield();
+        for (int i = 0; i < pauses; ++i) spin_pause();
+      }
+    }
     std::size_t slots;
     Side& receiver;
     Side& sender;
     std::uint64_t* lengths;
     std::byte* data;
+    int pauses = pause == Pause::none ? 0 : pause == Pause::brief ? 1 : lasting_pauses();
   };
   template <std::size_t Size>
   struct Sender : End<Size> {
@@ -173,7 +206,7 @@ struct BareRing {
     void send(std::uint64_t number) {
       auto& own = this->sender;
       const std::uint32_t tail = own.index.load(std::memory_order_relaxed), next = this->after(tail);
-      spin_until([&] {
+      this->wait_until([&] {
         return own.peers_index != next || (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != next;
       });
       fill<Size>(this->data + tail * Size, number);
@@ -190,7 +223,7 @@ struct BareRing {
     void receive(std::uint64_t number) {
       auto& own = this->receiver;
       const std::uint32_t head = own.index.load(std::memory_order_relaxed);
-      spin_until([&] {
+      this->wait_until([&] {
         return own.peers_index != head || (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head;
       });
       if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
@@ -326,7 +359,9 @@ void add_limits(Contestants& all) {
   add<RawLine>(all);
   add<RawFutex>(all);
   add<CopyAndStore>(all);
-  add<BareRing>(all);
+  add<BareRing<Pause::none>>(all);
+  add<BareRing<Pause::brief>>(all);
+  add<BareRing<Pause::lasting>>(all);
   add<WakeNobody>(all);
   add<TimerAlone>(all);
   all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::read, "limit: cross-core read"));

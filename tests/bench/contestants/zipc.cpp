@@ -72,8 +72,11 @@ struct CApiInPlace {
   }
 };
 
+/// Received messages are read where they are: they stay until the next receive (receive()), or until they are popped, also if
+/// the receiver dies (peek() and pop()).
+template <bool keeps>
 struct CppInPlace {
-  static constexpr const char* kName = "zipc C++, in place";
+  static constexpr const char* kName = keeps ? "zipc C++, peek and pop" : "zipc C++, in place";
   static constexpr const char* kNameBrokered = "zipc C++, in place, zipcd";
   template <std::size_t Size, Wait wait>
   static void send(zipc::Sender& sender, std::uint64_t number) {
@@ -91,15 +94,16 @@ struct CppInPlace {
   template <std::size_t Size, Wait wait>
   static void receive(zipc::Receiver& receiver, std::uint64_t number) {
     for (;;) {
-      const auto message = wait == Wait::spin ? receiver.peek() : receiver.peek_blocking();
+      const auto message = keeps ? wait == Wait::spin ? receiver.peek() : receiver.peek_blocking()
+                                 : wait == Wait::spin ? receiver.receive() : receiver.receive_blocking();
       if (message) {
         if (message->data.size() != Size || !check<Size>(message->data.data(), number)) give_up("wrong message");
         break;
       }
-      if (message.error() != Error::empty) give_up("peek", zipc_last_error()->message);
+      if (message.error() != Error::empty) give_up("receive", zipc_last_error()->message);
       if (shares_core) sched_yield();
     }
-    if (receiver.pop() != Error::ok) give_up("pop", zipc_last_error()->message);
+    if (keeps && receiver.pop() != Error::ok) give_up("pop", zipc_last_error()->message);
   }
 };
 
@@ -171,7 +175,7 @@ struct ZipcBatches {
   static std::string absent(const Case&) { return {}; }
 
   template <std::size_t Size>
-  using Channel = Zipc<CppInPlace, false>::Channel<Size>;
+  using Channel = Zipc<CppInPlace<false>, false>::Channel<Size>;
 
   template <std::size_t Size>
   struct Sender {
@@ -225,10 +229,11 @@ struct ZipcBatches {
 void add_zipc(Contestants& all) {
   add<Zipc<CApiCopied, false>>(all);
   add<Zipc<CApiInPlace, false>>(all);
-  add<Zipc<CppInPlace, false>>(all);
+  add<Zipc<CppInPlace<false>, false>>(all);
+  add<Zipc<CppInPlace<true>, false>>(all);
   add<ZipcBatches>(all);
   add<Zipc<CApiCopied, true>>(all);
-  add<Zipc<CppInPlace, true>>(all);
+  add<Zipc<CppInPlace<false>, true>>(all);
 }
 
 }  // namespace zipc::bench
