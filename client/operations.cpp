@@ -82,7 +82,8 @@ Error answer_nothing(const ZipcContext& context, Error nothing, Role role) noexc
   return found;
 }
 
-/// Waits, in the channel's present memory, for what the holder of `role` waits for. `nothing`, at once, if the call is not to wait.
+/// Waits, in the channel's present memory, for what the holder of `role` waits for. `nothing`, at once, if the call is not to
+/// wait.
 Error wait(ZipcContext& context, Patience& patience, Error nothing, Role role) noexcept {
   if (!patience.may_wait()) return answer_nothing(context, nothing, role);
   note_found(context, Error::ok);  // to sleep, it needs the waiting word

@@ -16,6 +16,11 @@
 namespace zipc {
 namespace {
 
+[[nodiscard]] std::uint64_t page_size() noexcept {
+  static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
 namespace bip = boost::interprocess;
 
 /// The operating system's answer, as one of ours.
@@ -269,6 +274,7 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
 
 void Mapping::prefault() const noexcept {
 #ifdef __linux__
+  if (size() <= page_size()) return;  // who takes a role has written to the first page
   constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE of Linux 5.14; older headers lack it
   static_cast<void>(madvise(address(), size(), kPopulateWrite));  // an older kernel refuses: then page by page
 #endif
@@ -312,8 +318,7 @@ std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexc
 #ifdef __APPLE__
   return nullptr;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace
 #else
-  static const auto page_size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  if (!tripwire_usable(params, page_size)) return nullptr;
+  if (!tripwire_usable(params, page_size())) return nullptr;
   return reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(memory) + tripwire_offset(params));
 #endif
 }

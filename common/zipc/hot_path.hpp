@@ -63,9 +63,9 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
   const auto* same = bytes;
   asm("" : "+r"(same));  // the compiler does not know that it is, and so does not make one load of two
   const auto copy_two_words = [&](std::size_t offset) {
-    const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + offset));
-    const __m128 both = _mm_loadh_pi(_mm_castsi128_ps(low), reinterpret_cast<const __m64*>(same + offset + 8));
-    _mm_storeu_ps(reinterpret_cast<float*>(to + offset), both);
+    const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(bytes + offset));
+    const __m128d both = _mm_loadh_pd(low, reinterpret_cast<const double*>(same + offset + 8));
+    _mm_storeu_pd(reinterpret_cast<double*>(to + offset), both);
   };
 #else
   const auto copy_two_words = [&](std::size_t offset) {
@@ -75,11 +75,10 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
 #endif
   if (size >= 16) [[likely]] {
     std::size_t offset = 0;
-    for (; offset + 32 <= size; offset += 32) {
-      copy_two_words(offset);
-      copy_two_words(offset + 16);
+    for (; offset + 64 <= size; offset += 64) {
+      for (std::size_t word = 0; word < 64; word += 16) copy_two_words(offset + word);
     }
-    if ((size & 16) != 0) copy_two_words(offset);
+    for (; offset + 16 <= size; offset += 16) copy_two_words(offset);
     if ((size & 15) != 0) copy_two_words(size - 16);
   } else if (size >= 8) {
     copy(std::uint64_t{}, 0);
