@@ -2,6 +2,7 @@
 import statistics
 
 BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop")
+BARE_RING = ("limit: bare ring", "limit: bare ring, pausing", "limit: bare ring, pausing long")
 
 # contestant, case: which row; places and queues that are not named are the usual ones. against: see reference_of(). The ratio is
 # of rates where it is wanted to be at `least` so much, and of times where at `most` so much.
@@ -27,7 +28,7 @@ TARGETS = [
 TARGETS += [{**target, "against": "bare ring"} for target in TARGETS if target["against"] == "raw"]
 TARGETS += [{"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": size, "queue": queue}, "against": "bare ring",
              "least": 0.95} for size, queue in ((64, 1024), (1048576, 16))]
-NAMES = {"bare ring": "a bare ring", "raw": "raw cache line", "boost": "boost lockfree", "read bandwidth": "cross-core reading", "store": "a copy and a store",
+NAMES = {"bare ring": "the best bare ring", "raw": "raw cache line", "boost": "boost lockfree", "read bandwidth": "cross-core reading", "store": "a copy and a store",
          "futex": "raw futex", "spinning": "itself spinning"}
 
 
@@ -39,11 +40,9 @@ def reference_of(results, group, case, contestant, against):
     if against == "raw":  # that of the sample itself, from right before and after it
         return {number: (sample["raw_before_ns"] + sample["raw_after_ns"]) / 2
                 for number, sample in results.samples(group, contestant, **case).items()}
-    if against == "boost":  # the faster of its two ways to receive
-        ways = [ns(name, **case) for name in BOOST]
-        return {number: min(way[number] for way in ways if number in way) for number in set(ways[0]) | set(ways[1])}
-    if against == "bare ring":
-        return ns("limit: bare ring", **case)
+    if against in ("boost", "bare ring"):  # the faster of its ways to wait, or to receive
+        ways = [ns(name, **case) for name in (BOOST if against == "boost" else BARE_RING)]
+        return {number: min(way[number] for way in ways if number in way) for number in set().union(*ways)}
     if against == "spinning":
         return ns(contestant, **{**case, "wait": "spin"})
     if against == "futex":
