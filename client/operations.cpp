@@ -34,7 +34,10 @@ bool was_sent(const Followed& followed, const Ring& left) noexcept {
   return followed.error == Error::ok;
 }
 
-/// A call's timeout, counted from when it first has to wait: a call that need not does not ask the clock.
+/// Whether the first thing to do is Ring::spin(), from which a message gets to the program fastest.
+bool spins_first(Waiting waiting) noexcept { return waiting == Waiting::adaptive || waiting == Waiting::spin; }
+
+/// A call's timeout, counted from when it has spun in vain: a call that need not sleep does not ask the clock.
 class Patience {
  public:
   /// `has_spun`: the caller has already done that.
@@ -42,7 +45,7 @@ class Patience {
   [[nodiscard]] bool may_wait() const noexcept { return timeout_ != kAtOnce; }
   /// Whether it is time to spin: once, before the clock is asked.
   [[nodiscard]] bool may_spin(const ZipcContext& context) noexcept {
-    return timeout_ > Timeout::zero() && waiting_of(context) == Waiting::adaptive && !std::exchange(has_spun_, true);
+    return timeout_ > Timeout::zero() && spins_first(waiting_of(context)) && !std::exchange(has_spun_, true);
   }
   [[nodiscard]] Deadline deadline() noexcept {
     if (!deadline_) deadline_ = deadline_after(timeout_);
@@ -87,7 +90,10 @@ Error answer_nothing(const ZipcContext& context, Error nothing, Role role) noexc
 Error wait(ZipcContext& context, Patience& patience, Error nothing, Role role) noexcept {
   if (!patience.may_wait()) return answer_nothing(context, nothing, role);
   note_found(context, Error::ok);  // to sleep, it needs the waiting word
-  if (patience.may_spin(context) && ring_of(context).spin(role)) return Error::ok;
+  if (patience.may_spin(context) && ring_of(context).spin(role)) {
+    Ring ring = ring_of(context);
+    if (const Error found = wait_until(ring, role, kNoWait, Waiting::adaptive); found != Error::timeout) return found;
+  }
   const Waiting waiting = waiting_of(context) == Waiting::adaptive ? Waiting::sleep : waiting_of(context);  // having spun
   const Deadline deadline = patience.deadline();
   const bool watches_peer = has(context, kContextWatchesPeer);
@@ -118,6 +124,11 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
     found.error = follow(context, ring_of(context)).error;
     if (found.error != Error::ok) return found;
   }
+}
+
+/// Whether look_again() has spun before a call goes on here with `met`.
+bool has_looked_again(const ZipcContext& context, Error met) noexcept {
+  return met == Error::empty && !has(context, kContextHasDescriptor);
 }
 
 /// What the ring's try_receive() has left to do, which has answered `met`.
@@ -169,7 +180,7 @@ Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
 
 Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
   if (receiver.queue == nullptr) return {.error = Error::closed};
-  Patience patience(timeout, met == Error::empty);
+  Patience patience(timeout, has_looked_again(receiver, met));
   while (true) {
     Ring ring = ring_of(receiver);
     Slot slot = met == kUndone ? ring.receive() : conclude_receiving(ring, met);
@@ -197,7 +208,7 @@ Slot receive(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
 }
 
 Slot peek(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
-  Patience patience(timeout, met == Error::empty);
+  Patience patience(timeout, has_looked_again(receiver, met));
   return find(receiver, patience, Error::empty, Role::receiver, [](Ring ring) { return ring.peek(); });
 }
 

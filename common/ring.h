@@ -234,6 +234,7 @@ class Ring : public HotPath {
       if (is_elsewhere(header_->notice_to_receiver)) return kMoved;  // as in find_oldest()
       if (tail >= params_.queue_size) return Error::corrupt;
       if (count > distance(first.index, tail)) return Error::empty;
+      header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy: never behind head
     }
     return conclude(Role::receiver, free_slots(count, after(first.index, count)));
   }
@@ -254,11 +255,12 @@ class Ring : public HotPath {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     const bool is_known = header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
     if (head >= params_.queue_size || is_known || !is_zipc(header_->sender_features)) return kUndone;
+    // We wait by a doorbell, which has to be taken back first (our own word), or there is something to be told.
+    const auto is_more = [this] { return (header_->waiters.load(std::memory_order_relaxed) | notice(Role::receiver)) != 0; };
+    if (is_more()) return kUndone;  // before the pause: who does the rest makes one, too
     if (pace_ != nullptr) spin_pauses(pace_->pauses());
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
-    // We wait by a doorbell: that has to be taken back first. Our own word.
-    const std::uint32_t waiting = header_->waiters.load(std::memory_order_relaxed);
-    if ((waiting | notice(Role::receiver)) != 0 || tail >= params_.queue_size) return kUndone;
+    if (is_more() || tail >= params_.queue_size) return kUndone;
     refresh_cached_tail(head, tail);
     return tail == head ? Error::empty : Error::ok;
   }

@@ -16,7 +16,7 @@
 namespace zipc {
 namespace {
 
-[[nodiscard]] std::uint64_t page_size() noexcept {
+[[nodiscard, maybe_unused]] std::uint64_t page_size() noexcept {  // macOS has no use for it
   static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   return size;
 }

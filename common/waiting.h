@@ -1,5 +1,5 @@
 /// Sleeping until a word of shared memory changes, waking who sleeps on it, and the fences that make it safe to skip
-/// the wake. Ring.h is the only user.
+/// the wake. Who waits in a ring (ring.h) and who joins it are the users.
 ///
 /// *Why no wake-up is ever lost.* Each side of a channel has an index that only it writes, and a waiting word that only
 /// the other side writes. The publisher (P) stores its index and then looks at the waiting word; the sleeper (S)

@@ -278,6 +278,8 @@ class Receiver : public Endpoint {
     if (slot.error == Error::ok) {
       slot = hot_path_of(context_).try_receive(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
+      return Error::empty;
     }
     return Received(operations::otherwise::receive(context_, timeout, slot.error));
   }
@@ -289,6 +291,8 @@ class Receiver : public Endpoint {
     if (slot.error == Error::ok) {
       slot = hot_path_of(context_).try_peek(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
+    } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
+      return Error::empty;
     }
     return Received(operations::otherwise::peek(context_, timeout, slot.error));
   }

@@ -63,9 +63,11 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
   const auto* same = bytes;
   asm("" : "+r"(same));  // the compiler does not know that it is, and so does not make one load of two
   const auto copy_two_words = [&](std::size_t offset) {
-    const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(bytes + offset));
-    const __m128d both = _mm_loadh_pd(low, reinterpret_cast<const double*>(same + offset + 8));
-    _mm_storeu_pd(reinterpret_cast<double*>(to + offset), both);
+    double low, high;  // whatever they hold
+    std::memcpy(&low, bytes + offset, sizeof low);
+    std::memcpy(&high, same + offset + sizeof low, sizeof high);
+    const __m128d both = _mm_set_pd(high, low);
+    std::memcpy(to + offset, &both, sizeof both);
   };
 #else
   const auto copy_two_words = [&](std::size_t offset) {
@@ -127,14 +129,14 @@ class HotPath {
     return publish_slot(tail, next, size);
   }
 
-  /// The oldest message, in place. Error::ok, empty or kUndone. `spins`: the caller has just left the
-  /// sender's line alone, or will.
-  [[nodiscard, gnu::always_inline]] Slot try_peek(bool spins = false) const noexcept {
+  /// The oldest message, in place. Error::ok, empty or kUndone. `has_spun`: the caller has just left the
+  /// sender's line alone.
+  [[nodiscard, gnu::always_inline]] Slot try_peek(bool has_spun = false) const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     // A cached tail is used only while the sender is known to be zipc.
     if (head >= params_.queue_size || !is_zipc(header_->sender_features)) [[unlikely]] return {.error = kUndone};
     if (header_->cached_tail.load(std::memory_order_relaxed) == head) [[unlikely]] {  // our own copy
-      const Error seen = look_for_one(head, spins);
+      const Error seen = look_for_one(head, has_spun);
       if (seen != Error::ok) return {.error = seen};
     }
     const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
@@ -143,8 +145,8 @@ class HotPath {
   }
 
   /// The same, and takes it out. Error::ok, empty, kUnconcluded or kUndone.
-  [[nodiscard, gnu::always_inline]] Slot try_receive(bool spins = false) noexcept {
-    Slot slot = try_peek(spins);
+  [[nodiscard, gnu::always_inline]] Slot try_receive(bool has_spun = false) noexcept {
+    Slot slot = try_peek(has_spun);
     if (slot.error == Error::ok) slot.error = free_slots(1, after(slot.index));
     return slot;
   }
@@ -173,12 +175,12 @@ class HotPath {
     return find_next(tail, next) && header_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
   }
 
-  /// Looks at the sender's index, in a dialogue, where a pause before would be lost time and nothing is learnt from one
-  /// message. Error::ok, empty or kUndone.
-  [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head, bool spins) const noexcept {
+  /// Looks at the sender's index, in a dialogue, where more than one pause before would be lost time and nothing is learnt from
+  /// one message. Error::ok, empty or kUndone.
+  [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head, bool has_spun) const noexcept {
     if (pace_ == nullptr || !pace_->looks_at_once()) return kUndone;
     // Who has just looked in vain leaves the sender's line alone for the one moment: a round trip takes 0.87 times as long.
-    if (!spins && pace_->expects_one()) spin_pause();
+    if (!has_spun && pace_->expects_one()) spin_pause();
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
     // We wait by a doorbell: that has to be taken back first. Our own word, on the line that has just been fetched.
     if (header_->waiters.load(std::memory_order_relaxed) != 0) return kUndone;
@@ -266,7 +268,7 @@ class HotPath {
   /// One writer: no exchange. Still it can only be seen whole.
   [[gnu::always_inline]] static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
 #if defined(__x86_64__) && !defined(ZIPC_TSAN)
-    asm volatile("addq %1, %0" : "+m"(counter) : "er"(by) : "cc");  // compilers make three instructions of it
+    asm volatile("add{q %1, %0| %0, %1}" : "+m"(counter) : "er"(by) : "cc");  // compilers make three instructions of it
 #else
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // our own counter
 #endif

@@ -76,11 +76,24 @@ def ratios(results, group, target):
     return [b / a if "least" in target else a / b for a, b in pairs]
 
 
-def verdict(target, values):
+WORKLOADS = {"round_trip": "round trip", "throughput": "one way", "send_alone": "sending alone", "asleep": "round trip asleep"}
+
+
+def text_of_case(case):
+    size = case["size"]
+    amount = f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB" if size >= 1 << 10 else f"{size} B"
+    return f"{WORKLOADS[case['workload']]} {amount}" + {"block": ", blocking"}.get(case.get("wait"), "")
+
+
+def text_of_bound(target):
     bound = f">= {target['least']}x" if "least" in target else f"<= {target['most']}x"
+    return f"{bound} {NAMES[target['against']]}"
+
+
+def verdict(target, values):
     median = statistics.median(values)
     met = median >= target["least"] if "least" in target else median <= target["most"]
-    return f"{bound} {NAMES[target['against']]}: {median:.2f}x {'met' if met else 'NOT MET'}"
+    return f"{text_of_bound(target)}: {median:.2f}x {'met' if met else 'NOT MET'}"
 
 
 def of_row(results, group, case, contestant):
