@@ -66,7 +66,8 @@ inline void copy_short(std::byte* to, const void* from, std::size_t size) noexce
     double low, high;  // whatever they hold
     std::memcpy(&low, bytes + offset, sizeof low);
     std::memcpy(&high, same + offset + sizeof low, sizeof high);
-    const __m128d both = _mm_set_pd(high, low);
+    __m128d both = _mm_set_pd(high, low);
+    asm("" : "+x"(both));  // not to be taken apart again
     std::memcpy(to + offset, &both, sizeof both);
   };
 #else
