@@ -48,7 +48,7 @@ struct Slot {
 /// a message is often written just before, piece by piece, and a wider load would wait for the stores, as above. It writes 16,
 /// where that is one instruction: the slot's line is the peer's, and until it has come each store waits in a place of its own.
 inline constexpr std::size_t kShort = 256;
-inline void copy_short(std::byte* to, const void* from, std::size_t size) noexcept {
+[[gnu::always_inline]] inline void copy_short(std::byte* to, const void* from, std::size_t size) noexcept {
   const auto* bytes = static_cast<const std::byte*>(from);
   const auto copy = [&](auto unit, std::size_t offset) {
     std::memcpy(&unit, bytes + offset, sizeof unit);
