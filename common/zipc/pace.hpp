@@ -20,8 +20,8 @@ inline void spin_pause() noexcept {
 /// recent looks. It is a guess: any value is correct. Zeros are a beginning.
 ///
 /// Every look takes the peer's cache line away, just when it may be about to be written. In a dialogue it has to be so:
-/// what is looked for comes one at a time, and a pause is lost time. In a stream a pause before the look lets the peer
-/// do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, a bare ring passes a 64-byte message in 13.6 ns
+/// what is looked for comes one at a time, and more than one pause is lost time. In a stream a longer one before the look lets
+/// the peer do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, a bare ring passes a 64-byte message in 13.6 ns
 /// (middle half of the runs: 13.1 to 14.3) with 780 ns before each look, and in 15.0 (12.8 to 24.8) with 50.
 class Pace {
  public:
