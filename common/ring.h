@@ -265,8 +265,8 @@ class Ring : public HotPath {
     return tail == head ? Error::empty : Error::ok;
   }
 
-  /// The first part of waiting with Waiting::adaptive, without sleeping and without a clock, for who asks it only then; the rest
-  /// is Waiting::sleep. The holder of `role` has found nothing; returns whether there may be something now. Cost: no system
+  /// The first part of waiting with Waiting::adaptive and spin, without sleeping and without a clock, for who asks it only then;
+  /// the rest of adaptive is Waiting::sleep. The holder of `role` has found nothing; returns whether there may be something now. Cost: no system
   /// call; at most about as long as a sleep and a wake-up.
   [[nodiscard]] bool spin(Role role) noexcept {
     const Handshake side = role == Role::receiver ? receiver_sleeps() : sender_sleeps();
