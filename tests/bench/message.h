@@ -10,6 +10,9 @@
 namespace zipc::bench {
 
 using Word = std::uint64_t __attribute__((may_alias));
+/// Two words, which are written and compared at once: spelled out, because else the compiler does it for one contestant and not for
+/// the other, and messages of 1 KiB of the same queue take 1.6 times as long.
+using Words = std::uint64_t __attribute__((vector_size(16), aligned(8), may_alias));
 
 /// A message in the sender's or receiver's own memory.
 template <std::size_t Size>
@@ -20,17 +23,24 @@ struct Message {
 /// Writes message `number` to `into`, which is aligned to 8.
 template <std::size_t Size>
 inline void fill(void* into, std::uint64_t number) noexcept {
-  auto* words = static_cast<Word*>(into);
-  for (std::size_t i = 0; i < Size / 8; ++i) words[i] = number + i;
+  if constexpr (Size == sizeof(Word)) {
+    *static_cast<Word*>(into) = number;
+  } else {
+    Words words = {number, number + 1};
+    for (std::size_t i = 0; i < Size / sizeof words; ++i, words += 2) static_cast<Words*>(into)[i] = words;
+  }
 }
 
 /// Whether every byte is that of message `number`. `from` is aligned to 8.
 template <std::size_t Size>
 [[nodiscard]] inline bool check(const void* from, std::uint64_t number) noexcept {
-  const auto* words = static_cast<const Word*>(from);
-  std::uint64_t difference = 0;
-  for (std::size_t i = 0; i < Size / 8; ++i) difference |= words[i] ^ (number + i);
-  return difference == 0;
+  if constexpr (Size == sizeof(Word)) {
+    return *static_cast<const Word*>(from) == number;
+  } else {
+    Words words = {number, number + 1}, difference = {};
+    for (std::size_t i = 0; i < Size / sizeof words; ++i, words += 2) difference |= static_cast<const Words*>(from)[i] ^ words;
+    return (difference[0] | difference[1]) == 0;
+  }
 }
 
 }  // namespace zipc::bench

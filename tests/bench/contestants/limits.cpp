@@ -233,6 +233,70 @@ struct BareRing {
   };
 };
 
+/// The same with up to 64 messages published at once, and up to 64 slots given back at once; each side keeps its own index.
+struct BareBatches {
+  static constexpr const char* kName = "limit: bare ring, batches";
+  static constexpr bool kBlocks = false;
+  static constexpr std::uint32_t kBatch = 64;
+  static bool handles(const Case& c) {
+    return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
+  }
+  static std::string absent(const Case&) { return {}; }
+  using Ring = BareRing<Pause::lasting>;
+  template <std::size_t Size>
+  using Channel = Ring::Channel<Size>;
+
+  template <std::size_t Size>
+  struct Sender : Ring::End<Size> {
+    using Ring::End<Size>::End;
+    template <Wait>
+    void send(std::uint64_t number) {
+      auto& own = this->sender;
+      const std::uint32_t next = this->after(tail);
+      if (own.peers_index == next) {
+        flush();
+        this->wait_until([&] { return (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != next; });
+      }
+      fill<Size>(this->data + tail * Size, number);
+      this->lengths[tail] = Size;
+      tail = next;
+      if (++written == kBatch) flush();
+    }
+    void flush() {
+      auto& own = this->sender;
+      own.messages += written;
+      own.bytes += written * Size;
+      own.index.store(tail, std::memory_order_release);
+      written = 0;
+    }
+    std::uint32_t tail = 0;
+    std::uint32_t written = 0;
+  };
+  template <std::size_t Size>
+  struct Receiver : Ring::End<Size> {
+    using Ring::End<Size>::End;
+    template <Wait>
+    void receive(std::uint64_t number) {
+      auto& own = this->receiver;
+      if (own.peers_index == head) {
+        free();
+        this->wait_until([&] { return (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head; });
+      }
+      if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
+      head = this->after(head);
+      if (++read == kBatch) free();
+    }
+    void free() {
+      auto& own = this->receiver;
+      own.messages += read;
+      own.index.store(head, std::memory_order_release);
+      read = 0;
+    }
+    std::uint32_t head = 0;
+    std::uint32_t read = 0;
+  };
+};
+
 /// A wake-up of nobody: what a system call costs a sender that has to make one.
 struct WakeNobody {
   static constexpr const char* kName = "limit: futex wake, nobody asleep";
@@ -362,6 +426,7 @@ void add_limits(Contestants& all) {
   add<BareRing<Pause::none>>(all);
   add<BareRing<Pause::brief>>(all);
   add<BareRing<Pause::lasting>>(all);
+  add<BareBatches>(all);
   add<WakeNobody>(all);
   add<TimerAlone>(all);
   all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::read, "limit: cross-core read"));
