@@ -95,6 +95,30 @@ inline constexpr std::size_t kShort = 256;
   }
 }
 
+/// Fetches a cache line that is going to be written. Any address will do, also one where there is no memory.
+[[gnu::always_inline]] inline void fetch_for_writing(std::uintptr_t address) noexcept {
+#ifdef __x86_64__
+  // Spelled out: unless they may assume a processor of after 2014, compilers fetch it for reading. Older ones do nothing here.
+  asm volatile("prefetchw %0" : : "m"(*reinterpret_cast<const char*>(address)));
+#else
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
+#endif
+}
+/// Every line of `size` bytes there, but not more than kMostFetched.
+inline constexpr std::size_t kMostFetched = 1024;
+[[gnu::always_inline]] inline void fetch_all_for_writing(std::uintptr_t address, std::size_t size) noexcept {
+  constexpr std::size_t kLine = 64;
+  fetch_for_writing(address);
+  for (std::size_t offset = kLine; offset < size && offset < kMostFetched; offset += kLine) fetch_for_writing(address + offset);
+}
+
+/// From a slot to the one that is fetched, to be written, when a message is sent in the first. None is where that may be just the
+/// one that the receiver reads: streams through 16 slots take 1.05 to 1.1 times as long with it.
+inline constexpr std::uint32_t kSlotsAhead = 8;
+[[nodiscard, gnu::always_inline]] inline std::size_t bytes_fetched_ahead(const Params& params) noexcept {
+  return params.queue_size > 4 * kSlotsAhead ? std::size_t{kSlotsAhead} * params.message_size : 0;
+}
+
 class HotPath {
  public:
   /// Of a process that has joined the heavy fences (waiting.h). `tripwire`: layout.hpp. `pace`: of the end that uses it, or
@@ -111,6 +135,7 @@ class HotPath {
     std::byte* slot = slot_data(tail);
     write_length(tail, size);  // first, so that its index is not in the way of the copy: no register has to be saved
     copy_short(slot, message, size);
+    fetch_ahead(tail, slot);
     return publish_slots(1, next, size);
   }
 
@@ -119,7 +144,9 @@ class HotPath {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
     if (!is_known_free(tail, next)) [[unlikely]] return {.error = kUndone};
-    return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
+    std::byte* slot = slot_data(tail);
+    fetch_ahead(tail, slot);
+    return {.index = tail, .data = slot, .size = params_.message_size};
   }
 
   /// Sends the first `size` bytes of it. Error::ok, kUnconcluded or kUndone.
@@ -174,6 +201,18 @@ class HotPath {
   /// Whether slot `tail`, our own index, is known to be free without a look at the receiver's; then `next` as above.
   [[nodiscard, gnu::always_inline]] bool is_known_free(std::uint32_t tail, std::uint64_t& next) const noexcept {
     return find_next(tail, next) && header_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
+  }
+
+  /// Fetches what the message kSlotsAhead after this one, in slot `tail`, will be written to: as many lines as the longest message so
+  /// far has had. The receiver has read them a lap ago. Stores are done one after the other, each when its line has come, and
+  /// fewer of them can wait than lines can travel at once: streams of 64 and 256 bytes take 0.9 to 0.7 times as long with this,
+  /// and 0.5 where a line takes 570 ns there and back.
+  [[gnu::always_inline]] void fetch_ahead(std::uint32_t tail, const std::byte* slot) const noexcept {
+    const std::size_t ahead = bytes_fetched_ahead(params_);
+    if (ahead == 0) [[unlikely]] return;
+    fetch_for_writing(reinterpret_cast<std::uintptr_t>(items() + tail + kSlotsAhead));
+    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + ahead,
+                          header_->largest.load(std::memory_order_relaxed));  // our own counter
   }
 
   /// Looks at the sender's index, in a dialogue, where more than one pause before would be lost time and nothing is learnt from
