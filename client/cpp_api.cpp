@@ -35,9 +35,9 @@ std::uint32_t to_count(std::size_t most) noexcept {
   return static_cast<std::uint32_t>(std::min<std::size_t>(most, std::numeric_limits<std::uint32_t>::max()));
 }
 
-Batch to_batch(const SlotRun& run, const ZipcContext& context, std::size_t ahead = 0) noexcept {
+Batch to_batch(const SlotRun& run, const ZipcContext& context) noexcept {
   if (run.error != Error::ok) return run.error;
-  return {run.data, context.params.message_size, run.count, ahead};
+  return {run.data, context.params.message_size, run.count};
 }
 
 }  // namespace
@@ -65,7 +65,9 @@ Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, s
 
 Batch Sender::loan_batch(std::size_t most) noexcept {
   const SlotRun run = operations::loan_run(context_, to_count(most));
-  return to_batch(run, context_, bytes_fetched_ahead(params_of(context_)));
+  Batch batch = to_batch(run, context_);
+  batch.fetched_ = run.fetched_ahead;
+  return batch;
 }
 
 Error Sender::publish_batch(std::span<const std::uint32_t> sizes) noexcept {

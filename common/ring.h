@@ -55,6 +55,7 @@ struct SlotRun {
   std::uint32_t index = 0;
   std::uint32_t count = 0;
   std::byte* data = nullptr;
+  std::uint16_t fetched_ahead = 0;  ///< bytes of the slot kSlotsAhead after each, to be fetched before it is written: 0 to kMostFetched
 };
 
 /// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again.
@@ -170,20 +171,15 @@ class Ring : public HotPath {
   /// The next free slots, `most` of them at most: to be written in place, and sent by publish_run(). Errors as for
   /// loan().
   [[nodiscard]] SlotRun loan_run(std::uint32_t most) noexcept {
-    const Slot first = loan();
-    if (first.error != Error::ok) return {.error = first.error};
-    std::uint32_t head = header_->cached_head.load(std::memory_order_relaxed);  // our own copy
-    const std::uint32_t wanted = std::min(most, params_.queue_size - first.index);
-    if (free_before(head, first.index) < wanted) {
-      head = header_->head.load(kOrderObserve);                               // [slot-free]
-      if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};  // as in free_slot()
-      if (head >= params_.queue_size) return {.error = Error::corrupt};
-      header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
+    SlotRun run = find_free_run(most);
+    if (run.error == Error::ok && fetches_ahead(params_)) {
+      const std::uint32_t largest = header_->largest.load(std::memory_order_relaxed);  // our own counter
+      run.fetched_ahead = static_cast<std::uint16_t>(std::min<std::size_t>(largest, kMostFetched));
+      // Who writes the run before has not fetched all of it (Batch in zipc.hpp), and in C nothing.
+      fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(run.data), std::size_t{run.count} * params_.message_size);
+      fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(items() + run.index), run.count * sizeof(ItemLength));
     }
-    const std::uint32_t count = std::min(wanted, free_before(head, first.index));
-    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(first.data), std::size_t{count} * params_.message_size);
-    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(items() + first.index), count * sizeof(ItemLength));
-    return {.index = first.index, .count = count, .data = first.data};
+    return run;
   }
 
   /// Sends the first sizes[i] bytes of slot i of those that loan_run() gave, for i < count, all at once. Error::ok,
@@ -193,7 +189,7 @@ class Ring : public HotPath {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size) return Error::corrupt;
     if (count > params_.queue_size - tail) return Error::full;  // also where the channel has moved: unpublished()
-    const SlotRun run = loan_run(count);
+    const SlotRun run = find_free_run(count);
     if (run.error != Error::ok) return run.error;
     if (run.count < count) return Error::full;
     std::uint64_t bytes = 0;
@@ -549,6 +545,21 @@ class Ring : public HotPath {
       if (head == next) return {.error = take_departure(header_->notice_to_sender, Error::full)};
     }
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
+  }
+
+  /// What loan_run() gives.
+  [[nodiscard]] SlotRun find_free_run(std::uint32_t most) noexcept {
+    const Slot first = loan();
+    if (first.error != Error::ok) return {.error = first.error};
+    std::uint32_t head = header_->cached_head.load(std::memory_order_relaxed);  // our own copy
+    const std::uint32_t wanted = std::min(most, params_.queue_size - first.index);
+    if (free_before(head, first.index) < wanted) {
+      head = header_->head.load(kOrderObserve);                               // [slot-free]
+      if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};  // as in free_slot()
+      if (head >= params_.queue_size) return {.error = Error::corrupt};
+      header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
+    }
+    return {.index = first.index, .count = std::min(wanted, free_before(head, first.index)), .data = first.data};
   }
 
   struct Carried {

@@ -1,6 +1,9 @@
 // The C++ API in direct mode.
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -136,6 +139,44 @@ TEST_F(CppApi, WorksOverACallersBuffer) {
   const auto small = Sender::over(bytes.first(100), params_);
   EXPECT_EQ(small.error(), Error::invalid_argument);
   EXPECT_EQ(Sender::over(bytes, {.queue_size = 1, .message_size = 1}).error(), Error::invalid_params);
+}
+
+TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
+  // Memory that ends where its page ends, and nothing behind it. The last slots have no slot eight further on.
+  constexpr std::size_t kPage = 65536;
+  void* const pages = mmap(nullptr, 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  ASSERT_EQ(mprotect(pages, kPage, PROT_READ | PROT_WRITE), 0);
+  for (const Params params : {Params{.queue_size = 32, .message_size = 64}, Params{.queue_size = 33, .message_size = 64},
+                              Params{.queue_size = 33, .message_size = 1}, Params{.queue_size = 100, .message_size = 512}}) {
+    const std::size_t size = (shared_memory_size(params) + 7) / 8 * 8;
+    const std::span memory(static_cast<std::byte*>(pages) + kPage - size, size);
+    auto sender = Sender::over(memory, params);
+    auto receiver = Receiver::over(memory, params);
+    ASSERT_TRUE(sender);
+    ASSERT_TRUE(receiver);
+    // What a hostile peer may say about the longest message.
+    reinterpret_cast<SegmentHeader*>(memory.data())->largest.store(0xFFFFFFFF);
+    const std::vector<std::byte> message(params.message_size, std::byte{7});
+    std::uint32_t sizes[] = {1, 1, 1};
+    for (std::uint32_t i = 0; i < 3 * params.queue_size; ++i) {
+      ASSERT_EQ(sender->send(message), Error::ok);
+      const auto loaned = sender->loan();
+      ASSERT_TRUE(loaned);
+      loaned->data[0] = std::byte{8};
+      ASSERT_EQ(sender->publish(1), Error::ok);
+      const Batch batch = sender->loan_batch(std::size(sizes));
+      ASSERT_TRUE(batch);
+      for (std::size_t k = 0; k < batch.size(); ++k) batch[k][0] = std::byte{9};
+      ASSERT_EQ(sender->publish_batch({sizes, batch.size()}), Error::ok);
+      const auto received = receiver->receive();
+      ASSERT_TRUE(received);
+      EXPECT_TRUE(std::equal(message.begin(), message.end(), received->data.begin(), received->data.end()));
+      ASSERT_EQ(receiver->receive()->data[0], std::byte{8});
+      for (std::size_t k = 0; k < batch.size(); ++k) ASSERT_EQ(receiver->receive()->data[0], std::byte{9});
+    }
+  }
+  munmap(pages, 2 * kPage);
 }
 
 TEST_F(CppApi, ShowsItsCountersAndItsMemory) {

@@ -83,28 +83,29 @@ using Received = MessageOrError;
 class Batch {
  public:
   Batch(Error error) noexcept : error_(error) {}  // NOLINT: implicit on purpose
-  /// `ahead`: bytes from each slot to the one that is fetched to be written when it is asked for; 0: none is.
-  Batch(std::byte* data, std::size_t stride, std::size_t count, std::size_t ahead = 0) noexcept
-      : data_(data), stride_(stride), count_(count), ahead_(ahead) {}
+  Batch(std::byte* data, std::size_t stride, std::size_t count) noexcept : data_(data), stride_(stride), count_(count) {}
 
   explicit operator bool() const noexcept { return error_ == Error::ok; }
   [[nodiscard]] Error error() const noexcept { return error_; }
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
-  /// All of slot `i`, message_size bytes.
+  /// All of slot `i`, message_size bytes. Of loaned slots, it also has the cache fetch a later one: ask for each once.
   [[nodiscard]] std::span<std::byte> operator[](std::size_t i) const noexcept {
     std::byte* slot = data_ + i * stride_;
     // As HotPath::fetch_ahead() does: batches of 64-byte messages take 0.7 to 0.8 times as long.
-    if (ahead_ != 0) fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + ahead_, stride_);
+    if (fetched_ != 0) fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + kSlotsAhead * stride_, fetched_);
     return {slot, stride_};
   }
 
  private:
+  friend class Sender;
+
   std::byte* data_ = nullptr;
   std::size_t stride_ = 0;
   std::size_t count_ = 0;
-  std::size_t ahead_ = 0;
   Error error_ = Error::ok;
+  std::uint16_t fetched_ = 0;  // bytes of each later slot
 };
+static_assert(sizeof(Batch) == 3 * sizeof(std::size_t) + 8);
 using Loaned = MessageOrError;
 
 /// What both ends of a channel have. Not used by itself.

@@ -98,13 +98,13 @@ inline constexpr std::size_t kShort = 256;
 /// Fetches a cache line that is going to be written. Any address will do, also one where there is no memory.
 [[gnu::always_inline]] inline void fetch_for_writing(std::uintptr_t address) noexcept {
 #ifdef __x86_64__
-  // Spelled out: unless they may assume a processor of after 2014, compilers fetch it for reading. Older ones do nothing here.
-  asm volatile("prefetchw %0" : : "m"(*reinterpret_cast<const char*>(address)));
+  // Spelled out: unless they may assume a processor of after 2014, compilers fetch it for reading. Earlier processors do nothing here.
+  asm volatile("prefetchw {(%0)|[%0]}" : : "r"(address));
 #else
   __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
 #endif
 }
-/// Every line of `size` bytes there, but not more than kMostFetched.
+/// About as many lines as `size` bytes from there take; not more than kMostFetched, and one at least.
 inline constexpr std::size_t kMostFetched = 1024;
 [[gnu::always_inline]] inline void fetch_all_for_writing(std::uintptr_t address, std::size_t size) noexcept {
   constexpr std::size_t kLine = 64;
@@ -112,11 +112,11 @@ inline constexpr std::size_t kMostFetched = 1024;
   for (std::size_t offset = kLine; offset < size && offset < kMostFetched; offset += kLine) fetch_for_writing(address + offset);
 }
 
-/// From a slot to the one that is fetched, to be written, when a message is sent in the first. None is where that may be just the
-/// one that the receiver reads: streams through 16 slots take 1.05 to 1.1 times as long with it.
+/// How many slots after the one that is written another is fetched. In short queues none is: there it may be just what the
+/// receiver reads, and streams through 16 slots take 1.05 to 1.1 times as long with it. At the end of a lap nothing useful is fetched.
 inline constexpr std::uint32_t kSlotsAhead = 8;
-[[nodiscard, gnu::always_inline]] inline std::size_t bytes_fetched_ahead(const Params& params) noexcept {
-  return params.queue_size > 4 * kSlotsAhead ? std::size_t{kSlotsAhead} * params.message_size : 0;
+[[nodiscard, gnu::always_inline]] inline bool fetches_ahead(const Params& params) noexcept {
+  return params.queue_size > 4 * kSlotsAhead;
 }
 
 class HotPath {
@@ -208,10 +208,9 @@ class HotPath {
   /// fewer of them can wait than lines can travel at once: streams of 64 and 256 bytes take 0.9 to 0.7 times as long with this,
   /// and 0.5 where a line takes 570 ns there and back.
   [[gnu::always_inline]] void fetch_ahead(std::uint32_t tail, const std::byte* slot) const noexcept {
-    const std::size_t ahead = bytes_fetched_ahead(params_);
-    if (ahead == 0) [[unlikely]] return;
-    fetch_for_writing(reinterpret_cast<std::uintptr_t>(items() + tail + kSlotsAhead));
-    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + ahead,
+    if (!fetches_ahead(params_)) return;
+    fetch_for_writing(reinterpret_cast<std::uintptr_t>(items()) + (std::uintptr_t{tail} + kSlotsAhead) * sizeof(ItemLength));
+    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + std::uintptr_t{kSlotsAhead} * params_.message_size,
                           header_->largest.load(std::memory_order_relaxed));  // our own counter
   }
 

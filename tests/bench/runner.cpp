@@ -55,8 +55,6 @@ void run_side(int side, const Case& c, const std::vector<int>& cores, Measuremen
   if (c.place != Place::unpinned) pin(cores[c.place == Place::one_core ? 0 : static_cast<std::size_t>(side)]);
   const bool alone = c.place == Place::one_core;
   const double before = alone ? NAN : raw_round_trip_ns(side);
-  // Where the stack lies, modulo a page, decides how long copying from it takes (1 KiB: 63 or 102 ns). Not by chance the same for all.
-  asm volatile("" : : "r"(__builtin_alloca(now_ns() % 64 * 64)));
   measurement.run(side);
   const double after = alone ? NAN : raw_round_trip_ns(side);
   (*arena)[side == 0 ? Value::sender_rss_kib : Value::receiver_rss_kib] = rss_kib();
