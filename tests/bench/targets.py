@@ -83,10 +83,12 @@ def ratios(results, group, target):
 WORKLOADS = {"round_trip": "round trip", "throughput": "one way", "send_alone": "sending alone", "asleep": "round trip asleep"}
 
 
+def text_of_size(size):
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB" if size >= 1 << 10 else f"{size} B"
+
+
 def text_of_case(case):
-    size = case["size"]
-    amount = f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB" if size >= 1 << 10 else f"{size} B"
-    return f"{WORKLOADS[case['workload']]} {amount}" + {"block": ", blocking"}.get(case.get("wait"), "")
+    return f"{WORKLOADS[case['workload']]} {text_of_size(case['size'])}" + {"block": ", blocking"}.get(case.get("wait"), "")
 
 
 def text_of_bound(target):
