@@ -104,8 +104,9 @@ inline constexpr std::size_t kShort = 256;
   __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
 #endif
 }
-/// About as many lines as `size` bytes from there take; not more than kMostFetched, and one at least.
+
 inline constexpr std::size_t kMostFetched = 1024;
+/// About as many lines as `size` bytes from there take; not more than kMostFetched bytes, and one line at least.
 [[gnu::always_inline]] inline void fetch_all_for_writing(std::uintptr_t address, std::size_t size) noexcept {
   constexpr std::size_t kLine = 64;
   fetch_for_writing(address);
