@@ -87,9 +87,13 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  T& value() & noexcept { return *std::get_if<0>(&state_); }
-  const T& value() const& noexcept { return *std::get_if<0>(&state_); }
-  T&& value() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+  T& value() & noexcept { return const_cast<T&>(std::as_const(*this).value()); }
+  const T& value() const& noexcept {
+    const T* value = std::get_if<0>(&state_);
+    if (value == nullptr) __builtin_unreachable();  // else it is asked for every message of a Result<Sender>
+    return *value;
+  }
+  T&& value() && noexcept { return std::move(value()); }
   T& operator*() & noexcept { return value(); }
   const T& operator*() const& noexcept { return value(); }
   T&& operator*() && noexcept { return std::move(*this).value(); }
