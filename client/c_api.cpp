@@ -1,5 +1,6 @@
 // The C API: checks what comes from the caller, and calls the ring or the table of attachments. No exception leaves it.
 #include <zipc.h>
+#include <zipc/operations.hpp>
 
 #include <cstring>
 #include <new>
@@ -8,7 +9,7 @@
 #include "client/context.h"
 #include "client/hex_dump.h"
 #include "client/last_error.h"
-#include "client/operations.h"
+
 #include "common/name.h"
 #include "zipc_version.h"
 

@@ -1,12 +1,9 @@
 // What of the C++ API's endpoints is not inlined, over the same ring and table as the C API.
-#include <algorithm>
-#include <limits>
 #include <zipc/zipc.hpp>
 
 #include "client/attachments.h"
 #include "client/client.h"
 #include "client/context.h"
-#include "client/operations.h"
 
 namespace zipc {
 namespace {
@@ -29,15 +26,6 @@ Result<ZipcContext> over_memory(std::span<std::byte> memory, const Params& param
 
 Result<ZipcContext> attach(std::string_view name, Role role, const std::optional<Params>& params) {
   return Attachments::of_process().attach({.name = std::string(name), .role = role, .params = params});
-}
-
-std::uint32_t to_count(std::size_t most) noexcept {
-  return static_cast<std::uint32_t>(std::min<std::size_t>(most, std::numeric_limits<std::uint32_t>::max()));
-}
-
-Batch to_batch(const SlotRun& run, const ZipcContext& context) noexcept {
-  if (run.error != Error::ok) return run.error;
-  return {run.data, context.params.message_size, run.count};
 }
 
 }  // namespace
@@ -63,18 +51,6 @@ Result<Sender> Sender::over(std::span<std::byte> memory, const Params& params, s
   return Access::sender(over_memory(memory, params, name, Role::sender, id));
 }
 
-Batch Sender::loan_batch(std::size_t most) noexcept {
-  const SlotRun run = operations::loan_run(context_, to_count(most));
-  Batch batch = to_batch(run, context_);
-  batch.fetched_ = run.fetched_ahead;
-  return batch;
-}
-
-Error Sender::publish_batch(std::span<const std::uint32_t> sizes) noexcept {
-  std::uint32_t published = 0;
-  return operations::publish_run(context_, sizes.data(), to_count(sizes.size()), published);
-}
-
 Result<Receiver> Receiver::create(std::string_view name, const Params& params) {
   return Access::receiver(attach(name, Role::receiver, params));
 }
@@ -86,14 +62,6 @@ Result<Receiver> Receiver::open(std::string_view name) {
 Result<Receiver> Receiver::over(std::span<std::byte> memory, const Params& params, std::string_view name,
                                 std::uint64_t id) {
   return Access::receiver(over_memory(memory, params, name, Role::receiver, id));
-}
-
-Batch Receiver::peek_batch(std::span<std::uint32_t> sizes) noexcept {
-  return to_batch(operations::peek_run(context_, sizes.data(), to_count(sizes.size())), context_);
-}
-
-Error Receiver::pop_batch(std::size_t count) noexcept {
-  return operations::pop_run(context_, to_count(count));
 }
 
 }  // namespace zipc

@@ -1,4 +1,4 @@
-#include "client/operations.h"
+#include <zipc/operations.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/attachments.h"
+#include "client/context.h"
 #include "client/readiness.h"
 
 namespace zipc::operations {

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <zipc/hot_context.hpp>
 
 namespace zipc::operations {
@@ -39,6 +40,18 @@ namespace otherwise {
 /// of 64 bytes 1.3 times the time. Otherwise what receive() or peek() has met.
 [[nodiscard, gnu::cold]] ZIPC_API Error look_again(ZipcContext& receiver, Timeout timeout, Error met) noexcept;
 }  // namespace otherwise
+
+/// Slots in a row: as loan(), publish(), peek() and pop(). When the channel moves just as they are published, they are
+/// sent one by one; `published` tells how many were.
+[[nodiscard]] ZIPC_API SlotRun loan_run(ZipcContext& sender, std::uint32_t most) noexcept;
+[[nodiscard]] ZIPC_API Error publish_run(ZipcContext& sender, const std::uint32_t* sizes, std::uint32_t count,
+                                         std::uint32_t& published) noexcept;
+[[nodiscard]] ZIPC_API SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most) noexcept;
+[[nodiscard]] ZIPC_API Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept;
+/// How many they are to be at most, as they count.
+[[nodiscard]] constexpr std::uint32_t count(std::size_t most) noexcept {
+  return static_cast<std::uint32_t>(std::min<std::size_t>(most, std::numeric_limits<std::uint32_t>::max()));
+}
 
 /// Whether a call that has found nothing may say so, and that is all: nobody is to wait, now or by a descriptor.
 [[nodiscard]] inline bool is_all_said(const ZipcContext& context, Timeout timeout) noexcept {

@@ -83,7 +83,7 @@ using Received = MessageOrError;
 class Batch {
  public:
   Batch(Error error) noexcept : error_(error) {}  // NOLINT: implicit on purpose
-  Batch(std::byte* data, std::size_t stride, std::size_t count) noexcept : data_(data), stride_(stride), count_(count) {}
+  Batch(const SlotRun& run, std::size_t stride) noexcept : data_(run.data), stride_(stride), count_(run.count), error_(run.error) {}
 
   explicit operator bool() const noexcept { return error_ == Error::ok; }
   [[nodiscard]] Error error() const noexcept { return error_; }
@@ -223,10 +223,17 @@ class Sender : public Endpoint {
   }
 
   /// Up to `most` free slots in a row. Errors as for loan().
-  [[nodiscard]] ZIPC_API Batch loan_batch(std::size_t most) noexcept;
+  [[nodiscard]] Batch loan_batch(std::size_t most) noexcept {
+    Batch batch(operations::loan_run(context_, operations::count(most)), context_.params.message_size);
+    if (batch && is_hot(context_)) batch.fetched_ = static_cast<std::uint16_t>(hot_path_of(context_).fetched_ahead());
+    return batch;
+  }
   /// Sends the first sizes[i] bytes of loaned slot i, for all i, at once. Errors as for send(); then none was sent, or, if the
   /// channel moves just now, maybe some: stats() tells.
-  [[nodiscard]] ZIPC_API Error publish_batch(std::span<const std::uint32_t> sizes) noexcept;
+  [[nodiscard]] Error publish_batch(std::span<const std::uint32_t> sizes) noexcept {
+    std::uint32_t published = 0;
+    return operations::publish_run(context_, sizes.data(), operations::count(sizes.size()), published);
+  }
 
  private:
   friend struct Access;
@@ -272,9 +279,11 @@ class Receiver : public Endpoint {
 
   /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until
   /// pop_batch(). Errors as for peek().
-  [[nodiscard]] ZIPC_API Batch peek_batch(std::span<std::uint32_t> sizes) noexcept;
+  [[nodiscard]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
+    return {operations::peek_run(context_, sizes.data(), operations::count(sizes.size())), context_.params.message_size};
+  }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
-  [[nodiscard]] ZIPC_API Error pop_batch(std::size_t count) noexcept;
+  [[nodiscard]] Error pop_batch(std::size_t count) noexcept { return operations::pop_run(context_, operations::count(count)); }
 
  private:
   friend struct Access;

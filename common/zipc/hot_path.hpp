@@ -16,6 +16,7 @@
 #include <zipc/order.hpp>
 #include <zipc/pace.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 #ifdef __SSE2__
@@ -42,6 +43,13 @@ struct Slot {
   std::uint32_t index = 0;
   std::byte* data = nullptr;
   std::uint32_t size = 0;  ///< of the message; of the slot where it is to be written
+};
+
+/// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size. It is returned in two registers.
+struct SlotRun {
+  std::byte* data = nullptr;
+  std::uint32_t count = 0;
+  Error error = Error::ok;
 };
 
 /// memcpy of up to kShort bytes, without a call, for which registers would have to be saved. It reads no more than 8 bytes at a time:
@@ -187,6 +195,12 @@ class HotPath {
     const bool is_there = find_next(head, next) && header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
     if (!is_there || !is_zipc(header_->sender_features)) [[unlikely]] return kUndone;
     return free_slots(1, next);
+  }
+
+  /// Bytes of the slot kSlotsAhead after each loaned one that are to be fetched before it is written: 0 to kMostFetched.
+  [[nodiscard]] std::size_t fetched_ahead() const noexcept {
+    if (!fetches_ahead(params_)) return 0;
+    return std::min<std::size_t>(header_->largest.load(std::memory_order_relaxed), kMostFetched);  // our own counter
   }
 
  protected:
