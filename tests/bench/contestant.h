@@ -9,6 +9,9 @@
 ///   Receiver<Size>(Channel&)              made in the other. Both processes start at once: who needs the other first waits for it
 ///   Sender::send<Wait>(number)            writes message `number` with fill() and sends it, waiting for room
 ///   Receiver::receive<Wait>(number)       waits for a message, and gives up unless it is message `number` by check()
+/// One that passes messages in batches has, in place of the last two,
+///   Sender::send_all(first, end)          the same for messages first to end - 1
+///   Receiver::receive_all(first, end)
 /// One that has its own way to measure something else registers that under its own workload: see limits.cpp.
 #pragma once
 

@@ -88,17 +88,22 @@ void measure(int side, const Case& c, Body body) {
   arena->meet();
 }
 
+/// Whether a contestant passes messages in batches: then it takes part in throughput only.
+template <typename Sender>
+concept in_batches = requires(Sender& sender) { sender.send_all(0, 0); };
+
 /// One way, as fast as both can.
 template <Wait wait, typename Sender, typename Receiver>
 void throughput(int side, const Case& c, Sender* sender, Receiver* receiver) {
   measure(side, c, [&](std::uint64_t first, std::uint64_t count) BENCH_INLINED {
     const std::uint64_t start = now_ns();
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      if (side == 0) sender->template send<wait>(i);
-      else receiver->template receive<wait>(i);
-    }
-    if constexpr (requires { sender->flush(); }) {  // which collects what it sends
-      if (side == 0) sender->flush();
+    const std::uint64_t end = first + count;
+    if constexpr (in_batches<Sender>) {
+      side == 0 ? sender->send_all(first, end) : receiver->receive_all(first, end);
+    } else if (side == 0) {
+      for (std::uint64_t i = first; i < end; ++i) sender->template send<wait>(i);
+    } else {
+      for (std::uint64_t i = first; i < end; ++i) receiver->template receive<wait>(i);
     }
     return now_ns() - start;
   });
@@ -264,7 +269,9 @@ class Pair final : public Measurement {
   }
 
   void run(int side) override {
-    if (channels_[1]) return run_both_ways(side);
+    if constexpr (!in_batches<Sender>) {
+      if (channels_[1]) return run_both_ways(side);
+    }
     constexpr bool blocks = T::kBlocks;
     std::optional<Sender> sender;
     std::optional<Receiver> receiver;
@@ -273,15 +280,14 @@ class Pair final : public Measurement {
     Sender* s = sender ? &*sender : nullptr;
     Receiver* r = receiver ? &*receiver : nullptr;
     arena->meet();
-    switch (case_.workload) {
-      case Workload::send_alone: send_alone(side, case_, s, r); break;
-      case Workload::paced:
-        if constexpr (blocks) paced(side, case_, s, r);
-        break;
-      default:
-        if (case_.wait == Wait::spin) throughput<Wait::spin>(side, case_, s, r);
-        else if constexpr (blocks) throughput<Wait::block>(side, case_, s, r);
+    if constexpr (!in_batches<Sender>) {
+      if (case_.workload == Workload::send_alone) send_alone(side, case_, s, r);
     }
+    if constexpr (blocks) {
+      if (case_.workload == Workload::paced) paced(side, case_, s, r);
+      if (case_.workload == Workload::throughput && case_.wait == Wait::block) throughput<Wait::block>(side, case_, s, r);
+    }
+    if (case_.workload == Workload::throughput && case_.wait == Wait::spin) throughput<Wait::spin>(side, case_, s, r);
     arena->meet();
   }
 

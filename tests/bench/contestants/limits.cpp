@@ -189,7 +189,9 @@ struct BareRing {
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
     void fetch_ahead(std::uint32_t index) const {
       if (pause != Pause::streaming || !fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size})) return;
-      fetch_for_writing(reinterpret_cast<std::uintptr_t>(lengths) + (index + kSlotsAhead) * sizeof(std::uint64_t));
+      if (index % kSlotsAhead == 0) {
+        fetch_for_writing(reinterpret_cast<std::uintptr_t>(lengths) + (index + kSlotsAhead) * sizeof(std::uint64_t));
+      }
       fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(data) + (index + kSlotsAhead) * Size, Size);
     }
     /// Looks until `look` has found something.
@@ -242,7 +244,7 @@ struct BareRing {
   };
 };
 
-/// The same with up to 64 messages published at once, and up to 64 slots given back at once; each side keeps its own index.
+/// The same with up to 64 messages published at once, and up to 64 slots given back at once.
 struct BareBatches {
   static constexpr const char* kName = "limit: bare ring, batches";
   static constexpr bool kBlocks = false;
@@ -258,52 +260,46 @@ struct BareBatches {
   template <std::size_t Size>
   struct Sender : Ring::End<Size> {
     using Ring::End<Size>::End;
-    template <Wait>
-    void send(std::uint64_t number) {
+    void send_all(std::uint64_t first, std::uint64_t last) {
       auto& own = this->sender;
-      const std::uint32_t next = this->after(tail);
-      if (own.peers_index == next) {
-        flush();
-        this->wait_until([&] { return (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != next; });
+      std::uint32_t tail = own.index.load(std::memory_order_relaxed);
+      while (first != last) {
+        std::uint32_t written = 0;
+        for (; first != last && written != kBatch && own.peers_index != this->after(tail); ++written) {
+          this->fetch_ahead(tail);
+          fill<Size>(this->data + tail * Size, first++);
+          this->lengths[tail] = Size;
+          tail = this->after(tail);
+        }
+        own.messages += written;
+        own.bytes += written * Size;
+        own.index.store(tail, std::memory_order_release);
+        const std::uint32_t full = this->after(tail);
+        this->wait_until([&] {
+          return own.peers_index != full || (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != full;
+        });
       }
-      this->fetch_ahead(tail);
-      fill<Size>(this->data + tail * Size, number);
-      this->lengths[tail] = Size;
-      tail = next;
-      if (++written == kBatch) flush();
     }
-    void flush() {
-      auto& own = this->sender;
-      own.messages += written;
-      own.bytes += written * Size;
-      own.index.store(tail, std::memory_order_release);
-      written = 0;
-    }
-    std::uint32_t tail = 0;
-    std::uint32_t written = 0;
   };
   template <std::size_t Size>
   struct Receiver : Ring::End<Size> {
     using Ring::End<Size>::End;
-    template <Wait>
-    void receive(std::uint64_t number) {
+    void receive_all(std::uint64_t first, std::uint64_t last) {
       auto& own = this->receiver;
-      if (own.peers_index == head) {
-        free();
-        this->wait_until([&] { return (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head; });
+      std::uint32_t head = own.index.load(std::memory_order_relaxed);
+      while (first != last) {
+        this->wait_until([&] {
+          return own.peers_index != head || (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head;
+        });
+        std::uint32_t read = 0;
+        for (; first != last && read != kBatch && own.peers_index != head; ++read) {
+          if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, first++)) give_up("wrong message");
+          head = this->after(head);
+        }
+        own.messages += read;
+        own.index.store(head, std::memory_order_release);
       }
-      if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
-      head = this->after(head);
-      if (++read == kBatch) free();
     }
-    void free() {
-      auto& own = this->receiver;
-      own.messages += read;
-      own.index.store(head, std::memory_order_release);
-      read = 0;
-    }
-    std::uint32_t head = 0;
-    std::uint32_t read = 0;
   };
 };
 

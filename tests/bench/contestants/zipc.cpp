@@ -183,22 +183,16 @@ struct ZipcBatches {
       if (!end) give_up("zipc", end.failure().message.c_str());
       std::fill(std::begin(sizes), std::end(sizes), Size);
     }
-    template <Wait>
-    void send(std::uint64_t number) {
-      while (written == batch.size()) {
-        flush();
-        batch = end->loan_batch(kBatch);
+    void send_all(std::uint64_t first, std::uint64_t last) {
+      while (first != last) {
+        const Batch batch = end->loan_batch(std::min<std::uint64_t>(kBatch, last - first));
+        if (batch.error() == Error::full) continue;
+        if (!batch) give_up("loan_batch", zipc_last_error()->message);
+        for (std::size_t i = 0; i < batch.size(); ++i) fill<Size>(batch[i].data(), first++);
+        if (end->publish_batch({sizes, batch.size()}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
       }
-      fill<Size>(batch[written++].data(), number);
-    }
-    void flush() {
-      if (written != 0 && end->publish_batch({sizes, written}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
-      written = 0;
-      batch = Error::full;
     }
     Result<zipc::Sender> end;
-    Batch batch = Error::full;
-    std::size_t written = 0;
     std::uint32_t sizes[kBatch];
   };
 
@@ -207,19 +201,18 @@ struct ZipcBatches {
     explicit Receiver(Channel<Size>& channel) : end(zipc::Receiver::create(channel.name, channel.params)) {
       if (!end) give_up("zipc", end.failure().message.c_str());
     }
-    template <Wait>
-    void receive(std::uint64_t number) {
-      while (read == batch.size()) {
-        if (read != 0 && end->pop_batch(read) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
-        read = 0;
-        batch = end->peek_batch(sizes);
+    void receive_all(std::uint64_t first, std::uint64_t last) {
+      while (first != last) {
+        const Batch batch = end->peek_batch({sizes, std::min<std::uint64_t>(kBatch, last - first)});
+        if (batch.error() == Error::empty) continue;
+        if (!batch) give_up("peek_batch", zipc_last_error()->message);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+          if (sizes[i] != Size || !check<Size>(batch[i].data(), first++)) give_up("wrong message");
+        }
+        if (end->pop_batch(batch.size()) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
       }
-      if (sizes[read] != Size || !check<Size>(batch[read].data(), number)) give_up("wrong message");
-      ++read;
     }
     Result<zipc::Receiver> end;
-    Batch batch = Error::empty;
-    std::size_t read = 0;
     std::uint32_t sizes[kBatch];
   };
 };
