@@ -224,7 +224,8 @@ class Sender : public Endpoint {
 
   /// Up to `most` free slots in a row. Errors as for loan().
   [[nodiscard]] Batch loan_batch(std::size_t most) noexcept {
-    Batch batch(operations::loan_run(context_, operations::count(most)), context_.params.message_size);
+    const SlotRun run = operations::loan_run(context_, operations::count(most));
+    Batch batch(run, context_.params.message_size);  // which may be others than before
     if (batch && is_hot(context_)) batch.fetched_ = static_cast<std::uint16_t>(hot_path_of(context_).fetched_ahead());
     return batch;
   }
@@ -280,7 +281,8 @@ class Receiver : public Endpoint {
   /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until
   /// pop_batch(). Errors as for peek().
   [[nodiscard]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
-    return {operations::peek_run(context_, sizes.data(), operations::count(sizes.size())), context_.params.message_size};
+    const SlotRun run = operations::peek_run(context_, sizes.data(), operations::count(sizes.size()));
+    return {run, context_.params.message_size};  // which may be others than before
   }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
   [[nodiscard]] Error pop_batch(std::size_t count) noexcept { return operations::pop_run(context_, operations::count(count)); }

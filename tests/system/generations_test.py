@@ -86,6 +86,8 @@ class Resize(Generations):
         sender.wait_line("attached")
         moves = 0
         while sender.popen.poll() is None:
+            if receiver.popen.poll():
+                receiver.check()  # the sender would wait for ever
             error, reply = self.resize((16, 64, 17, 128)[moves % 4], 64 + 8 * (moves % 3))
             if error is None:
                 moves += 1
@@ -103,6 +105,14 @@ class Resize(Generations):
                     moves = self.resize_during_stream(count, options)
                     count *= 2
                 eventually(lambda: not former_files(self.name), "the former memory is removed")
+
+    def test_reaches_a_sender_that_asks_for_a_batch(self):
+        sender = self.peer("send", self.name, 8, 64, "--count", 20, "--batches", "--announce")
+        sender.wait_line("attached")
+        eventually(lambda: self.channel(self.name)["depth"] == 7, "the queue is full")
+        self.assertIsNone(self.resize(32, 128)[0])
+        sender.check()
+        self.peer("receive", self.name, 0, 0, "--count", 20, "--longest", 64).check()
 
     def test_reaches_a_receiver_and_a_sender_that_sleep(self):
         receiver = self.peer("receive", self.name, 4, 64, "--count", 10, "--announce")
