@@ -715,13 +715,6 @@ class Ring : public HotPath {
     return published_count(counter, index, params_.queue_size);
   }
 
-  /// How many slots are free when the receiver is at `head` and the sender at `tail`.
-  [[nodiscard]] std::uint32_t free_before(std::uint32_t head, std::uint32_t tail) const noexcept {
-    return params_.queue_size - 1 - distance(head, tail);
-  }
-  [[nodiscard]] std::uint32_t distance(std::uint32_t from, std::uint32_t to) const noexcept {
-    return to >= from ? to - from : to + params_.queue_size - from;
-  }
   [[nodiscard]] std::atomic<std::uint32_t>& features(Role role) const noexcept {
     return role == Role::sender ? header_->sender_features : header_->receiver_features;
   }

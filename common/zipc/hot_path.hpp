@@ -141,7 +141,7 @@ class HotPath {
   [[nodiscard, gnu::always_inline]] Error try_send(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
-    if (!is_known_free(tail, next) || size > kShort || size > params_.message_size || is_longest(size)) [[unlikely]] return kUndone;
+    if (!find_free(tail, next) || size > kShort || size > params_.message_size || is_longest(size)) [[unlikely]] return kUndone;
     std::byte* slot = slot_data(tail);
     write_length(tail, size);  // first, so that its index is not in the way of the copy: fewer registers have to be saved
     fetch_ahead(tail, slot);
@@ -153,7 +153,7 @@ class HotPath {
   [[nodiscard, gnu::always_inline]] Slot try_loan() const noexcept {
     const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
-    if (!is_known_free(tail, next)) [[unlikely]] return {.error = kUndone};
+    if (!find_free(tail, next)) [[unlikely]] return {.error = kUndone};
     std::byte* slot = slot_data(tail);
     fetch_ahead(tail, slot);
     return {.index = tail, .data = slot, .size = params_.message_size};
@@ -219,6 +219,18 @@ class HotPath {
     return find_next(tail, next) && header_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
   }
 
+  /// Whether slot `tail` is free; as is_known_free(), but with the look at the receiver's index where it comes without a pause and
+  /// nothing is learnt from it: a dialogue through 16 slots, where every 15th message takes one, takes 0.93 times as long.
+  [[nodiscard, gnu::always_inline]] bool find_free(std::uint32_t tail, std::uint64_t& next) const noexcept {
+    if (is_known_free(tail, next)) [[likely]] return true;
+    if (tail >= params_.queue_size || pace_ == nullptr || !pace_->looks_at_once()) return false;
+    const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
+    if (head >= params_.queue_size || free_before(head, tail) < std::max(params_.queue_size / 4, 1u)) return false;
+    if ((header_->notice_to_sender.load(kOrderObserve) & kNoticeElsewhere) != 0) return false;  // [moving]: as free_slot() in ring.h
+    header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
+    return true;
+  }
+
   /// Fetches what the message kSlotsAhead after this one, in slot `tail`, will be written to: as many lines as the longest message so
   /// far has had, and once for all the lengths of a line, that. The receiver has read them a lap ago. Stores are done one after the
   /// other, each when its line has come, and fewer of them can wait than lines can travel at once: streams of 64 and 256 bytes
@@ -239,18 +251,18 @@ class HotPath {
   [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head, bool has_spun) const noexcept {
     if (pace_ == nullptr || !pace_->looks_at_once()) return kUndone;
     // Who has just looked in vain leaves the sender's line alone for the one moment: a round trip takes 0.87 times as long.
-    if (!has_spun && pace_->expects_one()) spin_pause();
+    const bool expects_one = pace_->expects_one();
+    if (!has_spun && expects_one) spin_pause();
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
-    // We wait by a doorbell: that has to be taken back first. Our own word, on the line that has just been fetched.
-    if (header_->waiters.load(std::memory_order_relaxed) != 0) return kUndone;
-    const std::uint32_t notice = header_->notice_to_receiver.load(kOrderObserve);  // [noticed] [moving]
+    // We wait by a doorbell, which has to be taken back first, or are told something.
+    const std::uint32_t waiting = header_->waiters.load(std::memory_order_relaxed);  // our own word, on the line that has just come
+    if ((waiting | header_->notice_to_receiver.load(kOrderObserve)) != 0) return kUndone;  // [noticed] [moving]
     if (tail == head) {
       pace_->found_nothing();
-      return notice == 0 ? Error::empty : kUndone;
+      return Error::empty;
     }
-    const bool is_one = tail == after(head) && pace_->expects_one() &&
-                        header_->deepest.load(std::memory_order_relaxed) != 0;  // our own counter
-    if (!is_one || (notice & kNoticeElsewhere) != 0) return kUndone;
+    if (!expects_one || tail != after(head)) return kUndone;
+    if (header_->deepest.load(std::memory_order_relaxed) == 0) return kUndone;  // our own counter
     pace_->found_one();
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy
     return Error::ok;
@@ -338,6 +350,13 @@ class HotPath {
     const std::uint32_t there = index + count;
     if (there < params_.queue_size) [[likely]] return there;
     return there - params_.queue_size;
+  }
+  [[nodiscard]] std::uint32_t distance(std::uint32_t from, std::uint32_t to) const noexcept {
+    return to >= from ? to - from : to + params_.queue_size - from;
+  }
+  /// How many slots are free when the receiver is at `head` and the sender at `tail`.
+  [[nodiscard]] std::uint32_t free_before(std::uint32_t head, std::uint32_t tail) const noexcept {
+    return params_.queue_size - 1 - distance(head, tail);
   }
   [[nodiscard, gnu::always_inline]] std::byte* slot_data(std::uint32_t index) const noexcept {
     return buffers_ + std::size_t{index} * params_.message_size;
