@@ -1,7 +1,9 @@
 /// Channels for programs that use Boost.Asio: AsyncReceiver and AsyncSender. Header-only; needs Boost.Asio 1.81 or newer,
 /// and zipcd (see zipc_fd). Nothing else of zipc includes it.
 ///
-///     auto receiver = zipc::asio::AsyncReceiver::create(io.get_executor(), std::move(*zipc::Receiver::open("/camera")));
+///     auto opened = zipc::Receiver::open("/camera");
+///     if (!opened) return complain(opened.failure().message);
+///     auto receiver = zipc::asio::AsyncReceiver::create(io.get_executor(), std::move(*opened));
 ///     if (!receiver) return complain(receiver.failure().message);
 ///     for (;;) use((co_await receiver->async_receive(boost::asio::use_awaitable)).data);
 ///

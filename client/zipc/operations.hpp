@@ -48,8 +48,8 @@ namespace otherwise {
                                          std::uint32_t& published) noexcept;
 [[nodiscard]] ZIPC_API SlotRun peek_run(ZipcContext& receiver, std::uint32_t* sizes, std::uint32_t most) noexcept;
 [[nodiscard]] ZIPC_API Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept;
-/// How many they are to be at most, as they count.
-[[nodiscard]] constexpr std::uint32_t count(std::size_t most) noexcept {
+/// A number of messages, no more than 32 bits hold.
+[[nodiscard]] constexpr std::uint32_t to_count(std::size_t most) noexcept {
   return static_cast<std::uint32_t>(std::min<std::size_t>(most, std::numeric_limits<std::uint32_t>::max()));
 }
 

@@ -77,7 +77,8 @@ struct Failure {
 };
 
 /// A value, or why there is none. Like std::expected (which C++20 lacks); it does not throw.
-/// Using the value of a failed Result, or the failure of a good one, is a bug in the caller (undefined behaviour).
+/// Using the value of a failed Result, or the failure of a good one, is a bug in the caller (undefined behaviour: nothing looks
+/// whether it is there).
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -87,12 +88,8 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  T& value() & noexcept { return const_cast<T&>(std::as_const(*this).value()); }
-  const T& value() const& noexcept {
-    const T* value = std::get_if<0>(&state_);
-    if (value == nullptr) __builtin_unreachable();  // else it is asked for every message of a Result<Sender>
-    return *value;
-  }
+  T& value() & noexcept { return *held(std::get_if<0>(&state_)); }
+  const T& value() const& noexcept { return *held(std::get_if<0>(&state_)); }
   T&& value() && noexcept { return std::move(value()); }
   T& operator*() & noexcept { return value(); }
   const T& operator*() const& noexcept { return value(); }
@@ -105,6 +102,12 @@ class [[nodiscard]] Result {
   [[nodiscard]] const Failure& failure() const noexcept { return *std::get_if<1>(&state_); }
 
  private:
+  template <class Held>
+  static Held* held(Held* value) noexcept {
+    if (value == nullptr) __builtin_unreachable();  // else it is asked for every message of a Result<Sender>
+    return value;
+  }
+
   std::variant<T, Failure> state_;
 };
 

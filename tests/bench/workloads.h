@@ -88,7 +88,7 @@ void measure(int side, const Case& c, Body body) {
   arena->meet();
 }
 
-/// Whether a contestant passes messages in batches: then it takes part in throughput only.
+/// Whether a contestant passes messages in batches: then it takes part in throughput by spinning only.
 template <typename Sender>
 concept in_batches = requires(Sender& sender) { sender.send_all(0, 0); };
 
@@ -294,6 +294,7 @@ class Pair final : public Measurement {
  private:
   using Sender = typename T::template Sender<Size>;
   using Receiver = typename T::template Receiver<Size>;
+  static_assert(!(in_batches<Sender> && T::kBlocks), "batches take part in throughput by spinning only");
 
   void run_both_ways(int side) {
     std::optional<Sender> sender;

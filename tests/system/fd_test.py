@@ -5,10 +5,11 @@ import os
 import resource
 import select
 import signal
+import struct
 import subprocess
 import unittest
 
-from harness import BrokerTest, FdPeer, Process, as_another_user, eventually, program, unique_name
+from harness import BrokerTest, FdPeer, Process, as_another_user, eventually, program, shm_path, unique_name
 
 SLOTS = 8
 FITS = SLOTS - 1
@@ -385,6 +386,19 @@ class FdTest(BrokerTest):
         self.assertEqual(direct.do("try"), "ok 1")
         self.assertEqual(receiver.answer(), "done")
         direct.end()
+
+    def test_of_a_sender_is_no_longer_waited_for_when_it_has_found_space_itself(self):
+        def waiting():
+            with open(shm_path(self.name), "rb") as segment:
+                return struct.unpack_from("=I", segment.read(8), 4)[0]
+        sender = self.waiting_sender()
+        self.assertNotEqual(waiting(), 0)
+        direct = FdPeer({**self.env, "ZIPC_BROKER": "off"}, "receive", self.name, SLOTS)
+        self.addCleanup(direct.end)
+        self.assertEqual(direct.do("all"), f"{FITS} empty")  # it cannot ring
+        self.assertEqual(sender.do("try"), f"ok {FITS}")
+        self.assertEqual(waiting(), 0)
+        self.assertEqual(sender.do("ready"), "yes")
 
     def test_loses_no_wake_up_of_a_stream(self):
         """Both wait by their descriptors, at a queue so short that they do so again and again."""
