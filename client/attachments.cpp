@@ -197,7 +197,7 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
 
 ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t id) {
   void* memory = attachment.mapping.address();
-  std::uint8_t flags = 0;
+  std::uint8_t flags = kContextIsMapped;
   if (attachment.broker.empty()) flags |= kContextWatchesPeer;
   if (attachment.readiness && attachment.readiness->has_descriptor()) flags |= kContextHasDescriptor;
   const bool has_tripwire = tripwire_of(memory, attachment.params) != nullptr;

@@ -31,7 +31,7 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
   return context != nullptr && context->queue != nullptr && context->mode == static_cast<std::uint8_t>(role);
 }
 
-/// A context over mapped memory. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than
+/// A context over `memory`. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than
 /// 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,
                                        std::uint8_t flags, bool has_tripwire, std::uint64_t id = 0) noexcept;
@@ -41,8 +41,8 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 
 /// The ring of a context that is_open().
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
-  return {reinterpret_cast<SegmentHeader*>(context.queue), static_cast<std::byte*>(context.buffers), params_of(context),
-          &tripwire_of(context), pace};
+  auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
+  return {header, has(context, kContextIsMapped) ? own_before(header) : header, params_of(context), tripwire_of(context), pace};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

@@ -127,6 +127,9 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
+/// Whether a sender that knew of no free slot has one by a glance.
+bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
+
 /// Whether look_again() has spun before a call goes on here with `met`.
 bool has_looked_again(const ZipcContext& context, Error met) noexcept {
   return met == Error::empty && !has(context, kContextHasDescriptor);
@@ -144,6 +147,8 @@ namespace otherwise {
 
 Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
+  if (met == kUndone && has_found_space(sender)) met = hot_path_of(sender).try_send(message, size);
+  if (met == Error::ok) return met;
   Patience patience(timeout);
   while (true) {
     Ring ring = ring_of(sender);
@@ -164,6 +169,10 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
 }
 
 Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
+  if (has_found_space(sender)) {
+    const Slot slot = hot_path_of(sender).try_loan();
+    if (slot.error == Error::ok) return slot;
+  }
   return find(sender, Patience(timeout), Error::full, Role::sender, [](Ring ring) { return ring.loan(); });
 }
 

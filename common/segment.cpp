@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/interprocess/anonymous_shared_memory.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -16,7 +17,7 @@
 namespace zipc {
 namespace {
 
-[[nodiscard, maybe_unused]] std::uint64_t page_size() noexcept {  // macOS has no use for it
+[[nodiscard]] std::uint64_t page_size() noexcept {
   static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   return size;
 }
@@ -41,13 +42,6 @@ Failure from_errno(int number, const std::string& what, const std::string& name)
     default: return Failure{Error::system, text};
   }
 }
-
-struct MappableFd {
-  int fd;
-  [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const {
-    return bip::ipcdetail::mapping_handle_from_file_handle(fd);
-  }
-};
 
 Result<void> allocate(const SegmentFile& file, std::uint64_t bytes) {
   if (file.size == bytes && file.allocated >= bytes) return {};  // by whole pages: a hole would show
@@ -77,9 +71,10 @@ void write_init_flag(void* memory, const Params& p) noexcept {
   std::memcpy(static_cast<std::byte*>(memory) + init_flag_offset(p), &kInitFlag, sizeof kInitFlag);
 }
 
-/// The same for a tripwire, whose first byte peers may be looking at.
-void arm(std::atomic<std::uint8_t>* tripwire) noexcept {
+/// The same for a tripwire, which peers may be looking at. `has_sender`: who has to find out by itself that it was not whole.
+void arm(std::atomic<std::uint8_t>* tripwire, bool has_sender) noexcept {
   for (unsigned i = 0; i < sizeof kInitFlag; ++i) {
+    if (has_sender && i == kInStepOffset) continue;
     tripwire[i].store(static_cast<std::uint8_t>(kInitFlag >> 8 * i), std::memory_order_relaxed);  // see enter_role()
   }
 }
@@ -262,15 +257,27 @@ Result<void> remove_segment_file(const std::string& name) {
   return from_errno(errno, "cannot remove the segment", name);
 }
 
+// By one region, which is unmapped at once: the file's memory takes the place of all of it but the first page.
 Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
+  const auto failed = [bytes](int number) {
+    return from_errno(number, "cannot map", std::to_string(bytes) + " bytes of shared memory");
+  };
   try {
     Mapping mapping;
-    mapping.region_ = bip::mapped_region(MappableFd{fd}, bip::read_write, 0, static_cast<std::size_t>(bytes));
+    mapping.region_ = bip::anonymous_shared_memory(static_cast<std::size_t>(page_size() + bytes));
+    constexpr int kAccess = PROT_READ | PROT_WRITE;
+    if (mmap(mapping.address(), mapping.size(), kAccess, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) return failed(errno);
     return mapping;
   } catch (const bip::interprocess_exception& error) {
-    return from_errno(error.get_native_error(), "cannot map", std::to_string(bytes) + " bytes of shared memory");
+    return failed(error.get_native_error());
   }
 }
+
+void* Mapping::address() const noexcept {
+  return region_.get_size() == 0 ? nullptr : static_cast<std::byte*>(region_.get_address()) + page_size();
+}
+
+std::uint64_t Mapping::size() const noexcept { return region_.get_size() == 0 ? 0 : region_.get_size() - page_size(); }
 
 void Mapping::prefault() const noexcept {
 #ifdef __linux__
@@ -352,7 +359,7 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
                 std::optional<std::uint32_t> received_before) {
   SegmentHeader& header = mapping.header();
   auto* tripwire = tripwire_of(mapping.address(), params);
-  Ring ring(mapping.address(), params, tripwire);
+  Ring ring(&header, own_before(&header), params, tripwire, nullptr);
   // A holder that was killed has left its announcements: whoever holds no lock has none to make. Who was its peer all along
   // is to be told; the broker, which finds no announcement any more, will not do it.
   ZIPC_TEST_POINT("enter.before-retracting-peer");
@@ -367,13 +374,16 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   }
   ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
-  if (tripwire != nullptr) arm(tripwire);  // before announce(), which ends in a fence
+  if (tripwire != nullptr) {  // before announce(), which ends in a fence
+    arm(tripwire, role == Role::receiver && ring.is_announced(Role::sender));
+  }
   ZIPC_TEST_POINT("enter.before-repairing");
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
   ZIPC_TEST_POINT("enter.after-repairing");
+  if (role == Role::sender) ring.catch_up();
   if (role == Role::receiver) ring.skip(received_before.value_or(0));
   ZIPC_TEST_POINT("enter.after-skipping");
-  ring.forget_cached(role);
+  if (role == Role::receiver) ring.forget_cached_tail();
   if (!received_before) ring.forget_departure(role);  // from before its time
   ZIPC_TEST_POINT("enter.before-announcing");
   ring.announce(role, pid == 0 ? kFeatureRings : 0u);

@@ -62,7 +62,7 @@ void read_header(SegmentLook& look) {
   if (look.size < sizeof header || !platform::copy_header(look.fd.get(), &header, sizeof header)) return;
   look.info = decode(header, look.size);
   if (!look.info) return;
-  look.stats = Ring(&header, nullptr, look.info->params, nullptr, nullptr).stats();
+  look.stats = Ring(&header, look.info->params, nullptr).stats();
   const auto both = [](const std::atomic<std::uint32_t>& sender, const std::atomic<std::uint32_t>& receiver) {
     return std::array{sender.load(std::memory_order_relaxed), receiver.load(std::memory_order_relaxed)};  // the copy is ours
   };

@@ -59,13 +59,13 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
 }
 
 /// One end's hot path over `queue`.
-HotPath hot_path(Queue& queue, Pace& pace, const std::atomic<std::uint8_t>& tripwire) {
+HotPath hot_path(Queue& queue, Pace& pace, std::atomic<std::uint8_t>* tripwire) {
   Ring ring = queue.ring();
   auto* memory = reinterpret_cast<std::byte*>(&ring.header());
-  return {&ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace};
+  return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace};
 }
 HotPath hot_path(Queue& queue, Pace& pace) {
-  static const std::atomic<std::uint8_t> whole{kTripwire};
+  static std::atomic<std::uint8_t> whole[] = {kTripwire, kTripwire};
   return hot_path(queue, pace, whole);
 }
 
@@ -142,7 +142,7 @@ TEST(HotPath, LeavesToTheRingWhatThereIsToLearnOrToDo) {
 TEST(Ring, LooksForWhatTheHotPathHasLeftUndoneAndLeavesTheRestToPeek) {
   Queue queue({.queue_size = 8, .message_size = 8});
   Pace pace;
-  Ring receiver(&queue.header(), queue.ring().loan().data, queue.ring().params(), nullptr, &pace);
+  Ring receiver(&queue.header(), &queue.header(), queue.ring().params(), nullptr, &pace);
   EXPECT_EQ(receiver.look_for_message(), Error::empty);
   ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
   ASSERT_EQ(queue.ring().send("two", 3), Error::ok);
@@ -254,7 +254,7 @@ TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCo
   queue.header().sender_features.store(kFeaturesOfKnown);
   queue.header().receiver_features.store(kFeaturesOfKnown);
   Pace pace;
-  std::atomic<std::uint8_t> tripwire{kTripwire};
+  std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire};
   HotPath end = hot_path(queue, pace, tripwire);
   EXPECT_EQ(end.try_send("a", 1), Error::ok);
   EXPECT_EQ(end.try_pop(), Error::ok);
@@ -274,8 +274,12 @@ TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCo
   expect_send(kUnconcluded, "the receiver does not make our fence");
   queue.header().receiver_features.store(kFeaturesOfKnown);
   ASSERT_EQ(queue.ring().peek().error, Error::ok);
-  tripwire.store(0);
-  EXPECT_EQ(end.try_send("e", 1), kUnconcluded) << "an existing receiver may have come";
+  tripwire[0].store(0);
+  EXPECT_EQ(end.try_send("e", 1), kUnconcluded) << "an existing receiver may have come meanwhile";
+  for (auto& byte : tripwire) byte.store(0);
+  EXPECT_EQ(end.try_send("e", 1), kUndone) << "an existing peer may have come before";
+  EXPECT_EQ(end.try_loan().error, kUndone) << "the same";
+  EXPECT_EQ(end.try_publish(1), kUnconcluded) << "it is written where the loan has said, and who may sleep is looked after";
   EXPECT_EQ(end.try_peek().error, kUndone) << "an existing sender may have come";
   EXPECT_EQ(end.try_pop(), kUndone) << "the same";
 }

@@ -12,8 +12,8 @@ namespace zipc {
 /// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
 enum class HotContext : std::uint8_t {
   closed = 0,  ///< as in one of zeros, which programs may make
-  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
-  hot,
+  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h), or the memory is a caller's
+  hot,         ///< in a mapping of zipc's, with room for the sender's own copies of the header
 };
 [[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext& context) noexcept {
   return context.padding[0] == static_cast<std::uint8_t>(HotContext::hot);
@@ -30,6 +30,7 @@ enum class HotContext : std::uint8_t {
 /// Bits of ZipcContext::padding[6].
 inline constexpr std::uint8_t kContextWatchesPeer = 1;    ///< no broker does it
 inline constexpr std::uint8_t kContextHasDescriptor = 2;  ///< its calls keep its role's descriptor in order
+inline constexpr std::uint8_t kContextIsMapped = 4;       ///< zipc has mapped its memory
 [[nodiscard]] inline bool has(const ZipcContext& context, std::uint8_t bit) noexcept { return (context.padding[6] & bit) != 0; }
 
 /// The Pace of a context: its guesses, at padding[1].
@@ -44,13 +45,15 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
 
 /// The tripwire of a context: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
 /// is the init flag itself, which is always whole.
-[[nodiscard]] inline const std::atomic<std::uint8_t>& tripwire_of(const ZipcContext& context) noexcept {
-  return *reinterpret_cast<const std::atomic<std::uint8_t>*>(context.init_flag);
+[[nodiscard]] inline std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
+  return reinterpret_cast<std::atomic<std::uint8_t>*>(context.init_flag);
 }
+
 
 /// The hot path of a context that is_hot().
 [[nodiscard, gnu::always_inline]] inline HotPath hot_path_of(ZipcContext& context) noexcept {
   return {reinterpret_cast<SegmentHeader*>(context.queue),
+          own_before(reinterpret_cast<SegmentHeader*>(context.queue)),
           static_cast<std::byte*>(context.buffers),
           params_of(context),
           tripwire_of(context),
