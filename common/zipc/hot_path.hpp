@@ -289,7 +289,9 @@ class HotPath {
     ZIPC_TEST_POINT("publish.after-length");
     count_sent(count, bytes);
     ZIPC_TEST_POINT("publish.after-bytes-sent");
-    own_->tail.store(static_cast<std::uint32_t>(next), std::memory_order_relaxed);  // our own index
+    // First, so that who goes on in our place, should we be killed here, does not write to that slot again. Where it is the header's,
+    // it is published below.
+    if (own_ != header_) own_->tail.store(static_cast<std::uint32_t>(next), std::memory_order_relaxed);  // our own index
     ZIPC_TEST_POINT("publish.before-tail");
     header_->tail.store(static_cast<std::uint32_t>(next), kOrderPublish);  // [message-ready]
     ZIPC_TEST_POINT("publish.after-tail");

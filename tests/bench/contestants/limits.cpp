@@ -209,22 +209,38 @@ struct BareRing {
     std::byte* data;
     int pauses = pause == Pause::none ? 0 : pause == Pause::brief ? 1 : lasting_pauses();
   };
+  /// The sender reads nothing on the line that the receiver polls, as zipc's does not: it has copies of its own.
   template <std::size_t Size>
-  struct Sender : End<Size> {
-    using End<Size>::End;
-    template <Wait>
-    void send(std::uint64_t number) {
-      auto& own = this->sender;
-      const std::uint32_t tail = own.index.load(std::memory_order_relaxed), next = this->after(tail);
-      this->wait_until([&] {
-        return own.peers_index != next || (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != next;
-      });
+  struct SendingEnd : End<Size> {
+    explicit SendingEnd(Channel<Size>& channel)
+        : End<Size>(channel), tail(this->sender.index), head(this->receiver.index), messages(this->sender.messages),
+          bytes(this->sender.bytes) {}
+    /// Waits until there is a slot before `full`.
+    void wait_for_space(std::uint32_t full) {
+      this->wait_until([&] { return head != full || (head = this->receiver.index.load(std::memory_order_acquire)) != full; });
+    }
+    void write(std::uint64_t number) {
       this->fetch_ahead(tail);
       fill<Size>(this->data + tail * Size, number);
       this->lengths[tail] = Size;
-      ++own.messages;
-      own.bytes += Size;
-      own.index.store(next, std::memory_order_release);
+      tail = this->after(tail);
+    }
+    void publish(std::uint64_t count) {
+      this->sender.messages = messages += count;
+      this->sender.bytes = bytes += count * Size;
+      this->sender.index.store(tail, std::memory_order_release);
+    }
+    std::uint32_t tail, head;
+    std::uint64_t messages, bytes;
+  };
+  template <std::size_t Size>
+  struct Sender : SendingEnd<Size> {
+    using SendingEnd<Size>::SendingEnd;
+    template <Wait>
+    void send(std::uint64_t number) {
+      this->wait_for_space(this->after(this->tail));
+      this->write(number);
+      this->publish(1);
     }
   };
   template <std::size_t Size>
@@ -258,26 +274,14 @@ struct BareBatches {
   using Channel = Ring::Channel<Size>;
 
   template <std::size_t Size>
-  struct Sender : Ring::End<Size> {
-    using Ring::End<Size>::End;
+  struct Sender : Ring::SendingEnd<Size> {
+    using Ring::SendingEnd<Size>::SendingEnd;
     void send_all(std::uint64_t first, std::uint64_t last) {
-      auto& own = this->sender;
-      std::uint32_t tail = own.index.load(std::memory_order_relaxed);
       while (first != last) {
         std::uint32_t written = 0;
-        for (; first != last && written != kBatch && own.peers_index != this->after(tail); ++written) {
-          this->fetch_ahead(tail);
-          fill<Size>(this->data + tail * Size, first++);
-          this->lengths[tail] = Size;
-          tail = this->after(tail);
-        }
-        own.messages += written;
-        own.bytes += written * Size;
-        own.index.store(tail, std::memory_order_release);
-        const std::uint32_t full = this->after(tail);
-        this->wait_until([&] {
-          return own.peers_index != full || (own.peers_index = this->receiver.index.load(std::memory_order_acquire)) != full;
-        });
+        for (; first != last && written != kBatch && this->head != this->after(this->tail); ++written) this->write(first++);
+        this->publish(written);
+        this->wait_for_space(this->after(this->tail));
       }
     }
   };
