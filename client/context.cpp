@@ -33,7 +33,8 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  const bool may_be_hot = (join_heavy_fences() || kOperationsAreFences) && (flags & kContextIsMapped) != 0;
+  const bool has_copies = role == Role::receiver || (flags & kContextIsMapped) != 0;  // or needs none
+  const bool may_be_hot = (join_heavy_fences() || kOperationsAreFences) && has_copies;
   context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? HotContext::hot : HotContext::open);
   context.padding[6] = flags;
   context.queue = reinterpret_cast<ZipcQueue*>(memory);

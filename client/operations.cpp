@@ -127,8 +127,12 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
-/// Whether a sender that knew of no free slot has one by a glance.
-bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
+/// Whether the short way may do it now: a sender that knew of no free slot has one by a glance, or it is one over a caller's memory,
+/// which is sent here first.
+bool is_worth_a_try(ZipcContext& sender) noexcept {
+  if (is_hot(sender)) return ring_of(sender).look_for_space();
+  return sender.queue != nullptr && (has_joined_heavy_fences() || kOperationsAreFences);
+}
 
 /// Whether look_again() has spun before a call goes on here with `met`.
 bool has_looked_again(const ZipcContext& context, Error met) noexcept {
@@ -147,7 +151,7 @@ namespace otherwise {
 
 Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
-  if (met == kUndone && has_found_space(sender)) met = hot_path_of(sender).try_send(message, size);
+  if (met == kUndone && is_worth_a_try(sender)) met = ring_of(sender).try_send(message, size);
   if (met == Error::ok) return met;
   Patience patience(timeout);
   while (true) {
@@ -169,8 +173,8 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
 }
 
 Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
-  if (has_found_space(sender)) {
-    const Slot slot = hot_path_of(sender).try_loan();
+  if (is_worth_a_try(sender)) {
+    const Slot slot = ring_of(sender).try_loan();
     if (slot.error == Error::ok) return slot;
   }
   return find(sender, Patience(timeout), Error::full, Role::sender, [](Ring ring) { return ring.loan(); });
@@ -179,6 +183,8 @@ Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
 Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
   Ring ring = ring_of(sender);
+  if (met == kUndone && !is_hot(sender) && is_worth_a_try(sender)) met = ring.try_publish(size);
+  if (met == Error::ok) return met;
   met = met == kUndone ? ring.publish(size) : ring.conclude(Role::sender, met);
   if (met != kMoved && met != kMovedMeanwhile) return met;
   const std::byte* written = ring.unpublished(met);  // stays good

@@ -3,8 +3,8 @@
 ///
 /// *Thread safety.* At most one thread at a time calls the sender's functions of a segment and at most one the
 /// receiver's; they may be different processes. A Ring holds no state of its own: copies of it, in this process or in a
-/// forked child, see and continue the same queue. What the sender has copied of the header for itself (`own`) stands in memory that
-/// all of them share.
+/// forked child, see and continue the same queue. What the sender has copied of the header for itself (`own`, hot_path.hpp) stands
+/// in memory that all of them share. It is written before the header, and who takes the role over goes by the header.
 ///
 /// *Synchronises-with pairs*; each name is written at both ends:
 ///   [message-ready]    tail.store(release) by the sender -> tail.load(acquire) by the receiver: the slot's bytes are

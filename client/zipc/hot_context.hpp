@@ -12,8 +12,9 @@ namespace zipc {
 /// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
 enum class HotContext : std::uint8_t {
   closed = 0,  ///< as in one of zeros, which programs may make
-  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h), or the memory is a caller's
-  hot,         ///< in a mapping of zipc's, with room for the sender's own copies of the header
+  open,        ///< every call takes the long way: of a process that has not joined the heavy fences (waiting.h), of a sender without
+               ///< own copies of the header (hot_path.hpp)
+  hot,
 };
 [[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext& context) noexcept {
   return context.padding[0] == static_cast<std::uint8_t>(HotContext::hot);
