@@ -196,12 +196,10 @@ Result<std::optional<Attachments::Taken>> Attachments::take_file(SegmentFile fil
 }
 
 ZipcContext Attachments::context_of(const Attachment& attachment, std::uint64_t id) {
-  void* memory = attachment.mapping.address();
-  std::uint8_t flags = kContextIsMapped;
+  std::uint8_t flags = 0;
   if (attachment.broker.empty()) flags |= kContextWatchesPeer;
   if (attachment.readiness && attachment.readiness->has_descriptor()) flags |= kContextHasDescriptor;
-  const bool has_tripwire = tripwire_of(memory, attachment.params) != nullptr;
-  ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, memory, flags, has_tripwire, id);
+  ZipcContext context = make_context(attachment.role, attachment.name, attachment.params, attachment.mapping, flags, id);
   set_waiting(context, attachment.waiting);
   return context;
 }

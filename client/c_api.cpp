@@ -16,14 +16,15 @@
 using zipc::Attachments;
 using zipc::Error;
 using zipc::Failure;
+using zipc::header_path_of;
 using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
-using zipc::hot_path_of;
 using zipc::kUndone;
 using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
+using zipc::sending_path_of;
 using zipc::Slot;
 using zipc::operations::is_all_said;
 using zipc::operations::kAtOnce;
@@ -72,7 +73,7 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
     set_last_error(ready.failure());
     return dead_context(role, text, params);
   }
-  const ZipcContext context = make_context(role, text, params, memory, 0, false, id);
+  const ZipcContext context = make_context(role, text, params, memory, id);
   ring_of(context).announce(role);
   return context;
 }
@@ -162,23 +163,23 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
   if (!is_hot(sender, Role::sender)) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
-  const Error sent = hot_path_of(*sender).try_send(message, size);
+  const Error sent = sending_path_of(*sender).try_send(message, size);
   if (sent == Error::ok) [[likely]] return true;
   return send_otherwise(sender, message, size, timeout, sent);
 }
 [[gnu::always_inline]] inline std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
   if (!is_hot(sender, Role::sender)) [[unlikely]] return loan_otherwise(sender, timeout);
-  const Slot slot = hot_path_of(*sender).try_loan();
+  const Slot slot = sending_path_of(*sender).try_loan();
   if (slot.error == Error::ok) [[likely]] return reinterpret_cast<std::uint8_t*>(slot.data);
   return loan_otherwise(sender, timeout);
 }
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = hot_path_of(*receiver).try_receive();
+  Slot slot = header_path_of(*receiver).try_receive();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = hot_path_of(*receiver).try_receive(true);
+    if (slot.error == Error::ok) slot = header_path_of(*receiver).try_receive(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -187,10 +188,10 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = hot_path_of(*receiver).try_peek();
+  Slot slot = header_path_of(*receiver).try_peek();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = hot_path_of(*receiver).try_peek(true);
+    if (slot.error == Error::ok) slot = header_path_of(*receiver).try_peek(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -271,7 +272,7 @@ uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
   if (!is_hot(sender, Role::sender)) [[unlikely]] return publish_otherwise(sender, message_size, kUndone);
-  const Error published = hot_path_of(*sender).try_publish(message_size);
+  const Error published = sending_path_of(*sender).try_publish(message_size);
   if (published == Error::ok) [[likely]] return true;
   return publish_otherwise(sender, message_size, published);
 }
@@ -323,7 +324,7 @@ uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t t
 
 bool zipc_pop(ZipcContext* receiver) {
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return pop_otherwise(receiver, kUndone);
-  const Error popped = hot_path_of(*receiver).try_pop();
+  const Error popped = header_path_of(*receiver).try_pop();
   if (popped == Error::ok) [[likely]] return true;
   return pop_otherwise(receiver, popped);
 }

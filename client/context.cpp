@@ -6,8 +6,6 @@
 #include <atomic>
 #include <cstring>
 
-#include "common/segment.h"
-
 namespace zipc {
 namespace {
 
@@ -16,6 +14,11 @@ std::uint64_t make_id() noexcept {
   static std::atomic<std::uint32_t> counter{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count() >> 10)};
   const std::uint32_t number = counter.fetch_add(1, std::memory_order_relaxed);  // only its being different matters
   return static_cast<std::uint64_t>(getpid()) << 32 | number;
+}
+
+void set_hot(ZipcContext& context, bool may_be) noexcept {
+  const bool is = may_be && (join_heavy_fences() || kOperationsAreFences);
+  context.padding[0] = static_cast<std::uint8_t>(is ? HotContext::hot : HotContext::open);
 }
 
 }  // namespace
@@ -28,18 +31,28 @@ ZipcContext dead_context(Role role, std::string_view name, const Params& params)
   return context;
 }
 
-ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, std::uint8_t flags,
-                         bool has_tripwire, std::uint64_t id) noexcept {
+ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory, std::uint64_t id) noexcept {
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  const bool has_copies = role == Role::receiver || (flags & kContextIsMapped) != 0;  // or needs none
-  const bool may_be_hot = (join_heavy_fences() || kOperationsAreFences) && has_copies;
-  context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? HotContext::hot : HotContext::open);
-  context.padding[6] = flags;
+  set_hot(context, role == Role::receiver);  // which needs no copies
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
-  context.init_flag = reinterpret_cast<int32_t*>(has_tripwire ? bytes + tripwire_offset(params) : init_flag_in(memory, params));
+  context.init_flag = reinterpret_cast<std::int32_t*>(init_flag_in(memory, params));
+  return context;
+}
+
+ZipcContext make_context(Role role, std::string_view name, const Params& params, const Mapping& mapping, std::uint8_t flags,
+                         std::uint64_t id) noexcept {
+  ZipcContext context = make_context(role, name, params, mapping.address(), id);
+  context.padding[6] = flags;
+  if (role == Role::sender && mapping.copies() != nullptr) {
+    set_hot(context, true);
+    context.padding[6] |= kContextHasCopies;
+    context.init_flag = reinterpret_cast<std::int32_t*>(&mapping.copies()->init_flag);
+  } else if (auto* tripwire = tripwire_of(mapping.address(), params); tripwire != nullptr) {
+    context.init_flag = reinterpret_cast<std::int32_t*>(tripwire);
+  }
   return context;
 }
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <zipc/hot_context.hpp>
 
-#include "common/ring.h"
+#include "common/segment.h"
 
 namespace zipc {
 
@@ -31,10 +31,12 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
   return context != nullptr && context->queue != nullptr && context->mode == static_cast<std::uint8_t>(role);
 }
 
-/// A context over `memory`. `flags`: bits of padding[6]. `id` 0: one is made, unique on this machine. Names longer than
-/// 39 bytes are cut.
+/// A context over a caller's memory. `id` 0: one is made, unique on this machine. Names longer than 39 bytes are cut.
 [[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, void* memory,
-                                       std::uint8_t flags, bool has_tripwire, std::uint64_t id = 0) noexcept;
+                                       std::uint64_t id = 0) noexcept;
+/// The same over a mapping whose role is held. `flags`: bits of padding[6].
+[[nodiscard]] ZipcContext make_context(Role role, std::string_view name, const Params& params, const Mapping& mapping,
+                                       std::uint8_t flags, std::uint64_t id = 0) noexcept;
 
 /// A context on which every call fails with Error::closed.
 [[nodiscard]] ZipcContext dead_context(Role role, std::string_view name, const Params& params) noexcept;
@@ -42,7 +44,8 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 /// The ring of a context that is_open().
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
-  return {header, has(context, kContextIsMapped) ? own_before(header) : header, params_of(context), tripwire_of(context), pace};
+  if (!has(context, kContextHasCopies)) return {header, header, params_of(context), tripwire_of(context), pace};
+  return {header, copies_of(context).fields, params_of(context), copies_of(context).tripwire, pace};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

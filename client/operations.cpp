@@ -127,8 +127,8 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
-/// Whether the short way may do it now: a sender that knew of no free slot has one by a glance, or it is one over a caller's memory,
-/// which is sent here first.
+/// Whether the short way may do it now: a hot sender, whose copies told of no free slot, sees one at a glance; or the sender is not
+/// hot only because it has no copies, and comes here without having tried.
 bool is_worth_a_try(ZipcContext& sender) noexcept {
   if (is_hot(sender)) return ring_of(sender).look_for_space();
   return sender.queue != nullptr && (has_joined_heavy_fences() || kOperationsAreFences);

@@ -3,8 +3,9 @@
 ///
 /// *Thread safety.* At most one thread at a time calls the sender's functions of a segment and at most one the
 /// receiver's; they may be different processes. A Ring holds no state of its own: copies of it, in this process or in a
-/// forked child, see and continue the same queue. What the sender has copied of the header for itself (`own`, hot_path.hpp) stands
-/// in memory that all of them share. It is written before the header, and who takes the role over goes by the header.
+/// forked child, see and continue the same queue. What a sender has copied of the header for itself (`own`, sender_copies.hpp) stands
+/// in memory that all of them share, and is written before the header; another process that takes the role over goes by the
+/// header: catch_up().
 ///
 /// *Synchronises-with pairs*; each name is written at both ends:
 ///   [message-ready]    tail.store(release) by the sender -> tail.load(acquire) by the receiver: the slot's bytes are
@@ -356,7 +357,7 @@ class Ring : public HotPath {
 
   /// The sender's slots, `count` in a row, that were written when publishing gave `moved`, kMoved or kMovedMeanwhile.
   [[nodiscard]] const std::byte* unpublished(Error moved, std::uint32_t count = 1) const noexcept {
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);  // our own index
+    const std::uint32_t tail = own_tail();
     const std::uint32_t end = moved == kMoved ? tail + count : (tail == 0 ? params_.queue_size : tail);
     return slot_data(tail < params_.queue_size && count <= end && end <= params_.queue_size ? end - count : 0);
   }
@@ -384,8 +385,17 @@ class Ring : public HotPath {
   }
 
   /// Makes the sender's own copies what the header says, and forgets what it knows of the receiver's index, which an existing
-  /// peer, who keeps no copy, may have followed. The caller is the sender, and the tripwire is armed.
+  /// peer, who keeps no copy, may have followed. The caller is the sender. They are good until the tripwire goes; if it has gone,
+  /// or an existing peer, which may be another sender, was there before it was armed, for one operation.
   void catch_up() noexcept {
+    const auto set_in_step = [this](std::uint8_t to) { tripwire_[kInStepOffset].store(to, std::memory_order_relaxed); };  // ours
+    const bool has_come = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) != 0;  // noted under a lock
+    if (has_tripwire()) set_in_step(0);
+    if (has_tripwire() && !has_come && tripwire_->load(std::memory_order_relaxed) != 0) {  // looked at again below
+      set_in_step(kTripwire);
+      full_fence();  // before the copies are made, so that who comes after them takes it away
+      if (tripwire_->load(std::memory_order_relaxed) == 0) set_in_step(0);  // who came between the two did not
+    }
     if (own_ != header_) {
       const auto copy = [this](auto field) {
         (own_->*field).store((header_->*field).load(std::memory_order_relaxed), std::memory_order_relaxed);  // our own fields
@@ -394,6 +404,7 @@ class Ring : public HotPath {
       copy(&SegmentHeader::sent);
       copy(&SegmentHeader::bytes_sent);
       copy(&SegmentHeader::largest);
+      if (own_->tail.load(std::memory_order_relaxed) >= params_.queue_size) set_in_step(0);  // not to be kept
     }
     // What looks full is looked up before anything else is done.
     own_->cached_head.store(after(own_->tail.load(std::memory_order_relaxed)), std::memory_order_relaxed);  // our own copy
@@ -470,17 +481,20 @@ class Ring : public HotPath {
     }
   }
 
+  /// The sender's index. A child goes on by the copies that its killed parent has left: it may have published one message less.
+  [[nodiscard]] std::uint32_t own_tail() const noexcept { return sender_fields().tail.load(std::memory_order_relaxed); }  // our own index
+
   [[nodiscard]] Stats stats() const noexcept {
     Stats s;
     // Each is exact; together they are a snapshot of no single moment.
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);
-    const std::uint32_t tail = header_->tail.load(std::memory_order_relaxed);
+    const std::uint32_t tail = own_tail();
     const bool may_repair = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;
-    const std::uint64_t sent = header_->sent.load(std::memory_order_relaxed);
+    const std::uint64_t sent = sender_fields().sent.load(std::memory_order_relaxed);
     const std::uint64_t received = header_->received.load(std::memory_order_relaxed);
     s.sent = may_repair ? published(sent, tail) : sent;
     s.received = may_repair ? published(received, head) : received;
-    s.bytes_sent = header_->bytes_sent.load(std::memory_order_relaxed);
+    s.bytes_sent = sender_fields().bytes_sent.load(std::memory_order_relaxed);
     s.full = header_->full.load(std::memory_order_relaxed);  // as above
     s.deepest = header_->deepest.load(std::memory_order_relaxed);
     s.largest = header_->largest.load(std::memory_order_relaxed);
@@ -492,16 +506,13 @@ class Ring : public HotPath {
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
  private:
-  /// Of the sender. While an existing peer may have come, which may be another sender, its own copies are good for one operation;
-  /// when the tripwire is armed again, until it says so once more.
+  /// Of the sender, before it goes by its own copies.
   void keep_in_step() noexcept {
-    if (own_ == header_ || is_in_step()) [[likely]] return;
-    if (tripwire_->load(std::memory_order_relaxed) != 0) {  // otherwise nothing would say that one more has come
-      tripwire_[kInStepOffset].store(kTripwire, std::memory_order_relaxed);  // which is not 0
-      full_fence();  // first, so that who comes after it takes it away
-    }
-    catch_up();
+    if (!is_in_step()) [[unlikely]] catch_up();
   }
+
+  /// Where what the sender alone writes is up to date: its own copies, for a sender that has some.
+  [[nodiscard]] const SegmentHeader& sender_fields() const noexcept { return is_in_step() ? *own_ : *header_; }
 
   [[nodiscard]] bool has_tripwire() const noexcept {
     const auto* memory = reinterpret_cast<const std::byte*>(header_);
@@ -558,7 +569,7 @@ class Ring : public HotPath {
     const std::uint32_t tail = own_->tail.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size) return {.error = Error::corrupt};
     const std::uint32_t next = after(tail);
-    // Beside an existing receiver, too: none of them takes its index back.
+    // Beside an existing receiver that has come since, too: none of them takes its index back.
     if (own_->cached_head.load(std::memory_order_relaxed) == next) {
       const bool is_kept = is_in_step();  // otherwise every message is a look
       if (pace_ != nullptr && is_kept) spin_pauses(pace_->pauses());

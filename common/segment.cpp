@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/interprocess/anonymous_shared_memory.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -17,7 +16,7 @@
 namespace zipc {
 namespace {
 
-[[nodiscard]] std::uint64_t page_size() noexcept {
+[[nodiscard, maybe_unused]] std::uint64_t page_size() noexcept {  // macOS has no use for it
   static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   return size;
 }
@@ -42,6 +41,13 @@ Failure from_errno(int number, const std::string& what, const std::string& name)
     default: return Failure{Error::system, text};
   }
 }
+
+struct MappableFd {
+  int fd;
+  [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const {
+    return bip::ipcdetail::mapping_handle_from_file_handle(fd);
+  }
+};
 
 Result<void> allocate(const SegmentFile& file, std::uint64_t bytes) {
   if (file.size == bytes && file.allocated >= bytes) return {};  // by whole pages: a hole would show
@@ -71,21 +77,13 @@ void write_init_flag(void* memory, const Params& p) noexcept {
   std::memcpy(static_cast<std::byte*>(memory) + init_flag_offset(p), &kInitFlag, sizeof kInitFlag);
 }
 
-/// The same for a tripwire, which peers may be looking at. `has_sender`: who has to find out by itself that it was not whole.
-void arm(std::atomic<std::uint8_t>* tripwire, bool has_sender) noexcept {
-  for (unsigned i = 0; i < sizeof kInitFlag; ++i) {
-    if (has_sender && i == kInStepOffset) continue;
-    tripwire[i].store(static_cast<std::uint8_t>(kInitFlag >> 8 * i), std::memory_order_relaxed);  // see enter_role()
-  }
-}
-
-/// Writes the constants, and the mark that says they are there, last.
-void stamp(SegmentHeader& header, const Params& params, const Creator& creator) noexcept {
+/// Writes the constants, and the mark that says they are there, last. `origin`: kOrigin bits.
+void stamp(SegmentHeader& header, const Params& params, const Creator& creator, std::uint32_t origin = 0) noexcept {
   header.queue_size.store(params.queue_size, std::memory_order_relaxed);  // published by the mark
   header.message_size.store(params.message_size, std::memory_order_relaxed);
   header.generation.store(creator.generation, std::memory_order_relaxed);
-  header.origin.store(static_cast<std::uint32_t>(creator.origin) | (creator.leased_once ? kOriginLeasedOnce : 0),
-                      std::memory_order_relaxed);
+  if (creator.leased_once) origin |= kOriginLeasedOnce;
+  header.origin.store(static_cast<std::uint32_t>(creator.origin) | origin, std::memory_order_relaxed);
   header.broker_id.store(creator.broker_id, std::memory_order_relaxed);
   header.linger_ms.store(creator.linger_ms, std::memory_order_relaxed);
   header.owner_uid.store(creator.owner_uid, std::memory_order_relaxed);
@@ -209,7 +207,7 @@ Result<ReadySegment> set_up_unmarked(const SegmentFile& file, const std::optiona
     Ring(mapping->address(), *wanted, nullptr).reset();
     write_init_flag(mapping->address(), *wanted);
   }
-  stamp(mapping->header(), *wanted, {.origin = Origin::unknown});
+  stamp(mapping->header(), *wanted, {.origin = Origin::unknown}, kOriginExistingPeer);
   return ReadySegment{.params = *wanted, .mapping = std::move(*mapping)};
 }
 
@@ -257,27 +255,15 @@ Result<void> remove_segment_file(const std::string& name) {
   return from_errno(errno, "cannot remove the segment", name);
 }
 
-// By one region, which is unmapped at once: the file's memory takes the place of all of it but the first page.
 Result<Mapping> Mapping::map(int fd, std::uint64_t bytes) {
-  const auto failed = [bytes](int number) {
-    return from_errno(number, "cannot map", std::to_string(bytes) + " bytes of shared memory");
-  };
   try {
     Mapping mapping;
-    mapping.region_ = bip::anonymous_shared_memory(static_cast<std::size_t>(page_size() + bytes));
-    constexpr int kAccess = PROT_READ | PROT_WRITE;
-    if (mmap(mapping.address(), mapping.size(), kAccess, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) return failed(errno);
+    mapping.region_ = bip::mapped_region(MappableFd{fd}, bip::read_write, 0, static_cast<std::size_t>(bytes));
     return mapping;
   } catch (const bip::interprocess_exception& error) {
-    return failed(error.get_native_error());
+    return from_errno(error.get_native_error(), "cannot map", std::to_string(bytes) + " bytes of shared memory");
   }
 }
-
-void* Mapping::address() const noexcept {
-  return region_.get_size() == 0 ? nullptr : static_cast<std::byte*>(region_.get_address()) + page_size();
-}
-
-std::uint64_t Mapping::size() const noexcept { return region_.get_size() == 0 ? 0 : region_.get_size() - page_size(); }
 
 void Mapping::prefault() const noexcept {
 #ifdef __linux__
@@ -287,11 +273,25 @@ void Mapping::prefault() const noexcept {
 #endif
 }
 
+void Mapping::make_room_for_copies(const Params& params) noexcept {
+  if (!copies_) copies_ = make_sender_copies();
+  if (!copies_) return;
+  auto* tripwire = tripwire_of(address(), params);
+  // Only a tripwire tells that an existing peer has come, and changes the header behind our back.
+  copies_->fields = tripwire != nullptr ? &copies_->copies : &header();
+  copies_->tripwire = tripwire != nullptr ? tripwire : reinterpret_cast<std::atomic<std::uint8_t>*>(init_flag_in(address(), params));
+}
+
+Ring Mapping::sender_ring(const Params& params) const noexcept {
+  if (!copies_) return {address(), params, tripwire_of(address(), params)};
+  return {&header(), copies_->fields, params, copies_->tripwire, nullptr};
+}
+
 Result<void> Mapping::make_private(const Params& params, Role role) try {
   // The receiver may have pointers to the slot that it received last and the one that it peeks at, the sender to the one
   // that it published last and the one that it has on loan.
-  const SegmentHeader& shared = header();
-  const std::uint32_t index = (role == Role::sender ? shared.tail : shared.head).load(std::memory_order_relaxed);  // ours
+  const std::uint32_t index =
+      role == Role::sender ? sender_ring(params).own_tail() : header().head.load(std::memory_order_relaxed);  // ours
   const std::uint32_t next = index < params.queue_size ? index : 0;
   const std::uint32_t last = (next == 0 ? params.queue_size : next) - 1;
   std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> kept;
@@ -355,11 +355,12 @@ Result<SegmentInfo> read_segment_info(const SegmentFile& file) {
   return info_of(file, mapping->header());
 }
 
-void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
+void enter_role(const SegmentFile& file, Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before) {
   SegmentHeader& header = mapping.header();
   auto* tripwire = tripwire_of(mapping.address(), params);
-  Ring ring(&header, own_before(&header), params, tripwire, nullptr);
+  if (role == Role::sender) mapping.make_room_for_copies(params);
+  Ring ring = role == Role::sender ? mapping.sender_ring(params) : Ring(mapping.address(), params, tripwire);
   // A holder that was killed has left its announcements: whoever holds no lock has none to make. Who was its peer all along
   // is to be told; the broker, which finds no announcement any more, will not do it.
   ZIPC_TEST_POINT("enter.before-retracting-peer");
@@ -374,16 +375,13 @@ void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& p
   }
   ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
-  if (tripwire != nullptr) {  // before announce(), which ends in a fence
-    arm(tripwire, role == Role::receiver && ring.is_announced(Role::sender));
-  }
+  if (tripwire != nullptr) tripwire->store(kTripwire, std::memory_order_relaxed);  // before announce(), which ends in a fence
   ZIPC_TEST_POINT("enter.before-repairing");
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
   ZIPC_TEST_POINT("enter.after-repairing");
-  if (role == Role::sender) ring.catch_up();
   if (role == Role::receiver) ring.skip(received_before.value_or(0));
   ZIPC_TEST_POINT("enter.after-skipping");
-  if (role == Role::receiver) ring.forget_cached_tail();
+  role == Role::sender ? ring.catch_up() : ring.forget_cached_tail();
   if (!received_before) ring.forget_departure(role);  // from before its time
   ZIPC_TEST_POINT("enter.before-announcing");
   ring.announce(role, pid == 0 ? kFeatureRings : 0u);

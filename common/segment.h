@@ -16,6 +16,7 @@
 
 #include "common/ring.h"
 #include "common/segment_lock.h"
+#include "common/sender_copies.h"
 #include "common/unique_fd.h"
 
 namespace zipc {
@@ -74,8 +75,7 @@ struct SegmentInfo {
 /// Removes the name. The memory goes with its last mapping. Error::channel_not_found, permission_denied, system.
 [[nodiscard]] Result<void> remove_segment_file(const std::string& name);
 
-/// Mapped memory of a segment, and room for the sender's own copies of its header before it: shared with the children of this
-/// process, which continue what it has begun, and with nobody else. Move-only; unmaps at the end.
+/// Mapped memory of a segment. Move-only; unmaps at the end.
 class Mapping {
  public:
   Mapping() = default;
@@ -83,10 +83,15 @@ class Mapping {
   /// Maps the first `bytes` of the file. Error::out_of_memory, system.
   [[nodiscard]] static Result<Mapping> map(int fd, std::uint64_t bytes);
 
-  [[nodiscard]] void* address() const noexcept;
-  [[nodiscard]] std::uint64_t size() const noexcept;
+  [[nodiscard]] void* address() const noexcept { return region_.get_address(); }
+  [[nodiscard]] std::uint64_t size() const noexcept { return region_.get_size(); }
   [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
 
+  /// Gives a sender room for its own copies of the header, for as long as the memory is mapped. Without memory for it there is none.
+  void make_room_for_copies(const Params& params) noexcept;
+  [[nodiscard]] SenderCopies* copies() const noexcept { return copies_.get(); }  ///< null: it has none
+  /// The sender's view.
+  [[nodiscard]] Ring sender_ring(const Params& params) const noexcept;
 
   /// Has the system enter all of it into the process's page table now, so that no message waits for that: without, the first lap
   /// of a queue of 4 KiB messages takes 5 times as long (2.0 us a message instead of 0.37). Only on Linux. Cost: 0.5 us a
@@ -100,6 +105,7 @@ class Mapping {
 
  private:
   boost::interprocess::mapped_region region_;
+  UniqueSenderCopies copies_;
 };
 
 /// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.hpp).
@@ -131,7 +137,7 @@ struct ReadySegment {
 /// caller holds the set-up lock and the role's lock. `pid` is what others are told; 0: the broker has noted it already, and has
 /// doorbells. `received_before`: the holder comes from the channel's earlier memory, where it has received so many of the
 /// messages that wait here.
-void enter_role(const SegmentFile& file, const Mapping& mapping, const Params& params, Role role, int pid,
+void enter_role(const SegmentFile& file, Mapping& mapping, const Params& params, Role role, int pid,
                 std::optional<std::uint32_t> received_before = {});
 
 /// Finds out whether the holder of `role` has gone without saying so, and then tells its peer, who calls this. Takes the

@@ -294,30 +294,132 @@ TEST_F(CApi, KeepsAnOldMappingAliveWhenTheNameIsUnlinkedAndCreatedAnew) {
   EXPECT_EQ(receive(old_receiver), "old");
 }
 
-#ifdef __linux__  // elsewhere an existing peer leaves no trace
+/// An existing peer, which goes by the header alone.
+class ExistingSender {
+ public:
+  ExistingSender(std::string path, ZipcContext& mapped) : path_(std::move(path)), mapped_(mapped) {}
+  void attach() {
+    ASSERT_EQ(truncate(path_.c_str(), static_cast<off_t>(zipc::older_peer_size(params()))), 0);
+  }
+  void send(char letter) {
+    auto* header = reinterpret_cast<zipc::SegmentHeader*>(mapped_.queue);
+    const std::uint32_t tail = header->tail;
+    reinterpret_cast<volatile char*>(header)[zipc::buffers_offset(params()) + tail * params().message_size] = letter;
+    reinterpret_cast<zipc::ItemLength*>(header + 1)[tail] = 1;
+    header->tail = (tail + 1) % params().queue_size;
+  }
+
+ private:
+  [[nodiscard]] zipc::Params params() const {
+    return {.queue_size = mapped_.params.queue_size, .message_size = mapped_.params.message_size};
+  }
+  std::string path_;
+  ZipcContext& mapped_;
+};
+
 TEST_F(CApi, GoesOnBehindAnExistingSenderThatHasSentMeanwhile) {
-  for (const bool receiver_comes_again : {false, true}) {
-    ZipcContext sender = zipc_create_sender(name(), 8, 8);
-    ZipcContext receiver = zipc_create_receiver(name(), 8, 8);
-    ASSERT_TRUE(send(sender, "a"));
-    ASSERT_EQ(truncate(path().c_str(), static_cast<off_t>(zipc::older_peer_size({8, 8}))), 0);  // as it does when it attaches
-    auto* words = reinterpret_cast<volatile std::uint32_t*>(sender.queue);
-    reinterpret_cast<volatile char*>(sender.queue)[128 + 8 * 8 + 8] = 'b';  // slot 1
-    words[32 + 2] = 1;                                                     // its length
-    words[16] = 2;                                                         // tail
-    if (receiver_comes_again) {  // and arms the tripwire
-      zipc_destroy(&receiver);
-      receiver = zipc_create_receiver(name(), 8, 8);
+  for (const std::uint32_t size : {8u, 472u}) {  // which has no tripwire
+    for (const bool comes_first : {false, true}) {
+      for (const bool receiver_comes_again : {false, true}) {
+#ifdef __linux__  // elsewhere the file's size tells nothing
+        EXPECT_EQ(zipc::tripwire_usable({8, size}, 4096), size == 8);
+#endif
+        ZipcContext receiver = zipc_create_receiver(name(), 8, size);
+        ExistingSender existing(path(), receiver);
+        if (comes_first) existing.attach();
+        ZipcContext sender = zipc_create_sender(name(), 8, size);
+        ASSERT_TRUE(send(sender, "a"));
+        if (!comes_first) existing.attach();
+        existing.send('b');
+        if (receiver_comes_again) {
+          zipc_destroy(&receiver);
+          receiver = zipc_create_receiver(name(), 8, size);
+        }
+        ASSERT_TRUE(send(sender, "c"));
+        existing.send('d');
+        ASSERT_TRUE(send(sender, "e"));
+        for (const char* expected : {"a", "b", "c", "d", "e"}) EXPECT_EQ(receive(receiver), expected);
+        zipc_destroy(&sender);
+        zipc_destroy(&receiver);
+        zipc_unlink(name());
+      }
     }
-    ASSERT_TRUE(send(sender, "c"));
-    ASSERT_TRUE(send(sender, "d"));
-    for (const char* expected : {"a", "b", "c", "d"}) EXPECT_EQ(receive(receiver), expected);
-    zipc_destroy(&sender);
-    zipc_destroy(&receiver);
-    zipc_unlink(name());
   }
 }
+
+TEST_F(CApi, GoesOnBehindAnExistingSenderInAForkedChildWhoseParentHasLeft) {
+  ZipcContext sender = zipc_create_sender(name(), 8, 8);
+  Gate go;
+  Child child([&] {
+    go.wait();
+    return send(sender, "c") ? 0 : 1;
+  });
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 8);
+  ExistingSender existing(path(), receiver);
+  ASSERT_TRUE(send(sender, "a"));
+  zipc_destroy(&sender);
+  existing.attach();
+  existing.send('b');
+  zipc_destroy(&receiver);
+  receiver = zipc_create_receiver(name(), 8, 8);  // arms the tripwire
+  go.open();
+  EXPECT_EQ(child.wait(), 0);
+  for (const char* expected : {"a", "b", "c"}) EXPECT_EQ(receive(receiver), expected);
+}
+
+#ifdef __linux__
+TEST_F(CApi, GoesOnWhenAnImpossibleIndexHasBeenPutRight) {
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 8);
+  ZipcContext sender = zipc_create_sender(name(), 8, 8);
+  auto& header = *reinterpret_cast<zipc::SegmentHeader*>(sender.queue);
+  header.tail = 0xffffffff;
+  auto* tripwire = reinterpret_cast<std::byte*>(sender.queue) + zipc::tripwire_offset({8, 8});
+  tripwire[zipc::kInStepOffset] = std::byte{0};  // as an existing peer does
+  EXPECT_FALSE(send(sender, "x"));
+  EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
+  header.tail = 0;
+  EXPECT_TRUE(send(sender, "x"));
+  EXPECT_EQ(receive(receiver), "x");
+}
 #endif
+
+// Every sender has copies of the header of its own, in pages that are shared out.
+TEST_F(CApi, HasManySendersInAParentAndItsChild) {
+  constexpr int kEach = 50;
+  const auto name_of = [this](int number) { return std::string(name()) + std::to_string(number); };
+  const auto make = [&](int first) {
+    std::vector<ZipcContext> senders;
+    for (int i = first; i < first + kEach; ++i) senders.push_back(zipc_create_sender(name_of(i).c_str(), 4, 8));
+    return senders;
+  };
+  std::vector<ZipcContext> senders = make(0);
+  Child child([&] {
+    for (int i = 0; i < kEach / 2; ++i) zipc_destroy(&senders[static_cast<std::size_t>(i)]);  // its parent's they stay
+    std::vector<ZipcContext> own = make(kEach);
+    for (int round = 0; round < 3; ++round) {
+      for (ZipcContext& sender : own) {
+        if (!send(sender, std::to_string(round).c_str())) return 1;
+      }
+    }
+    return 0;
+  });
+  ASSERT_TRUE(send(senders[0], "before"));
+  EXPECT_EQ(child.wait(), 0);
+  for (int round = 0; round < 2; ++round) {
+    for (ZipcContext& sender : senders) ASSERT_TRUE(send(sender, std::to_string(round).c_str()));
+  }
+  for (int i = 0; i < 2 * kEach; ++i) {
+    ZipcContext receiver = zipc_create_receiver(name_of(i).c_str(), 4, 8);
+    if (i == 0) {
+      EXPECT_EQ(receive(receiver), "before");
+    }
+    EXPECT_EQ(receive(receiver), "0");
+    EXPECT_EQ(receive(receiver), "1");
+    zipc_destroy(&receiver);
+  }
+  for (ZipcContext& sender : senders) zipc_destroy(&sender);
+  for (int i = 0; i < 2 * kEach; ++i) zipc_unlink(name_of(i).c_str());
+}
 
 TEST_F(CApi, LetsAForkedChildUseAnInheritedContext) {
   ZipcContext sender = zipc_create_sender(name(), 8, 64);

@@ -6,15 +6,16 @@
 #include <cstddef>
 #include <cstring>
 #include <zipc/hot_path.hpp>
+#include <zipc/sender_copies.hpp>
 
 namespace zipc {
 
 /// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
 enum class HotContext : std::uint8_t {
   closed = 0,  ///< as in one of zeros, which programs may make
-  open,        ///< every call takes the long way: of a process that has not joined the heavy fences (waiting.h), of a sender without
-               ///< own copies of the header (hot_path.hpp)
-  hot,
+  open,        ///< every call takes the long way: of a process that has not joined the heavy fences (waiting.h), of a sender over
+               ///< a caller's memory
+  hot,         ///< a sender has copies
 };
 [[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext& context) noexcept {
   return context.padding[0] == static_cast<std::uint8_t>(HotContext::hot);
@@ -31,7 +32,7 @@ enum class HotContext : std::uint8_t {
 /// Bits of ZipcContext::padding[6].
 inline constexpr std::uint8_t kContextWatchesPeer = 1;    ///< no broker does it
 inline constexpr std::uint8_t kContextHasDescriptor = 2;  ///< its calls keep its role's descriptor in order
-inline constexpr std::uint8_t kContextIsMapped = 4;       ///< zipc has mapped its memory
+inline constexpr std::uint8_t kContextHasCopies = 4;      ///< a sender's: its init_flag is that of its SenderCopies
 [[nodiscard]] inline bool has(const ZipcContext& context, std::uint8_t bit) noexcept { return (context.padding[6] & bit) != 0; }
 
 /// The Pace of a context: its guesses, at padding[1].
@@ -44,21 +45,28 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return {.queue_size = context.params.queue_size, .message_size = context.params.message_size};
 }
 
-/// The tripwire of a context: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
-/// is the init flag itself, which is always whole.
-[[nodiscard]] inline std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
+/// The sender's copies of a context that kContextHasCopies.
+[[nodiscard, gnu::always_inline]] inline SenderCopies& copies_of(const ZipcContext& context) noexcept {
+  auto* flag = reinterpret_cast<std::byte*>(context.init_flag);
+  return *reinterpret_cast<SenderCopies*>(flag - offsetof(SenderCopies, init_flag));
+}
+
+/// The tripwire of another context: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
+/// is the init flag itself, which is whole while the memory is the channel's.
+[[nodiscard, gnu::always_inline]] inline std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
   return reinterpret_cast<std::atomic<std::uint8_t>*>(context.init_flag);
 }
 
-
-/// The hot path of a context that is_hot().
-[[nodiscard, gnu::always_inline]] inline HotPath hot_path_of(ZipcContext& context) noexcept {
-  return {reinterpret_cast<SegmentHeader*>(context.queue),
-          own_before(reinterpret_cast<SegmentHeader*>(context.queue)),
-          static_cast<std::byte*>(context.buffers),
-          params_of(context),
-          tripwire_of(context),
-          &pace_of(context)};
+/// The hot path of a sender that is_hot().
+[[nodiscard, gnu::always_inline]] inline HotPath sending_path_of(ZipcContext& context) noexcept {
+  const SenderCopies& copies = copies_of(context);
+  return {reinterpret_cast<SegmentHeader*>(context.queue), copies.fields,   static_cast<std::byte*>(context.buffers),
+          params_of(context),                              copies.tripwire, &pace_of(context)};
+}
+/// The same of a receiver, which needs no copies; or of who has none.
+[[nodiscard, gnu::always_inline]] inline HotPath header_path_of(ZipcContext& context) noexcept {
+  auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
+  return {header, header, static_cast<std::byte*>(context.buffers), params_of(context), tripwire_of(context), &pace_of(context)};
 }
 
 }  // namespace zipc

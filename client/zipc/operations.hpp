@@ -61,19 +61,19 @@ namespace otherwise {
 /// Sends a copy.
 [[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
                                                     Timeout timeout = kAtOnce) noexcept {
-  const Error sent = is_hot(sender) ? hot_path_of(sender).try_send(message, size) : kUndone;
+  const Error sent = is_hot(sender) ? sending_path_of(sender).try_send(message, size) : kUndone;
   if (sent == Error::ok) [[likely]] return sent;
   return otherwise::send(sender, message, size, timeout, sent);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
-  const Error published = is_hot(sender) ? hot_path_of(sender).try_publish(size) : kUndone;
+  const Error published = is_hot(sender) ? sending_path_of(sender).try_publish(size) : kUndone;
   if (published == Error::ok) [[likely]] return published;
   return otherwise::publish(sender, size, published);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
-  const Error popped = is_hot(receiver) ? hot_path_of(receiver).try_pop() : kUndone;
+  const Error popped = is_hot(receiver) ? header_path_of(receiver).try_pop() : kUndone;
   if (popped == Error::ok) [[likely]] return popped;
   return otherwise::pop(receiver, popped);
 }

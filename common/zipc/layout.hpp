@@ -3,7 +3,8 @@
 /// The format is that of existing ZIPC peers: a header of two cache lines, `items[queue_size]` with the length of each
 /// message, `buffers[queue_size][message_size]`, and an init flag. An existing peer uses only head, tail, (newer ones)
 /// waiters, and the flag, and leaves the other header bytes zero; zipc keeps its own fields in those. A field stands on
-/// the line of the side that touches it on every message, so reading it costs no cache miss.
+/// the line of the side that writes it, so that writing it makes no other line travel; on that of the side that reads it, if it
+/// seldom changes.
 ///
 /// Whoever attaches maps memory that other processes write: read a value once, check its range, then use it.
 #pragma once
@@ -85,7 +86,7 @@ struct SegmentHeader {
   std::atomic<std::uint64_t> sent;               ///< messages ever sent
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> full;               ///< how often the sender met a full queue
-  std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new; only if it has no other place
+  std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new; if it has no other place
   std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach; broker
   std::atomic<std::uint32_t> notice_to_sender;   ///< Notice bits, as notice_to_receiver
   std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
@@ -154,9 +155,9 @@ inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);
 /// attaches, and the kernel zeroes what lies past the new end in the page; so a zero says that a peer has come that takes no
 /// lease, announces nothing and may reset the queue, without asking the kernel on the message path. Where there
 /// is none, the init flag does for it.
-inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< its first byte while it is whole
-/// Of its second byte: not 0 while the sender's own copies of the header (hot_path.hpp) are what it says, and nobody has come who
-/// changes it unseen. Who arms the tripwire again leaves it to the sender.
+inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< its first byte while it is whole. By who enters a role
+/// Its second byte: not 0 while the sender's copies of the header (sender_copies.hpp) are what it says, and nobody can have come who
+/// changes it unseen. By the sender.
 inline constexpr std::size_t kInStepOffset = 1;
 /// In it there are the bits of the features of a peer of which no more is to be known: one branch for peer and tripwire.
 inline constexpr std::uint32_t kFeaturesOfKnown = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
@@ -167,14 +168,6 @@ static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);
 /// not (3 of 100 sizes), reading it could fault, and it is not used: a peer's announcements are believed then.
 [[nodiscard]] constexpr bool tripwire_usable(const Params& p, std::uint64_t page_size) noexcept {
   return (tripwire_offset(p) + sizeof kInitFlag - 1) / page_size == (newest_peer_size(p) - 1) / page_size;
-}
-
-/// Where a mapping of zipc's has room for the sender's own copies of the header (hot_path.hpp): a SegmentHeader so many bytes before
-/// the segment, in memory that is not the file's. Half a page of 4 KiB off, because processors take two addresses with the same
-/// lowest 12 bits for the same at first: with all of them alike, writing a message in place takes 1.3 times as long.
-inline constexpr std::size_t kOwnBefore = 2048;
-[[nodiscard]] inline SegmentHeader* own_before(SegmentHeader* mapped) noexcept {
-  return reinterpret_cast<SegmentHeader*>(reinterpret_cast<std::byte*>(mapped) - kOwnBefore);
 }
 
 /// The size of the file that zipc makes: larger than any existing peer's, so that theirs tells that they were there.

@@ -130,7 +130,7 @@ follow:
      if
      :: has_moved ->
         fence(S);                                   /* system calls */
-        atomic { g = present; tail = word[TAIL + g]; head = after(g, tail) }  /* forget_cached() */
+        atomic { g = present; tail = word[TAIL + g]; head = after(g, tail) }  /* catch_up() */
      :: else
      fi;
 go_on:
