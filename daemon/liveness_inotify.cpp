@@ -22,10 +22,11 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-/// When to look again at a lock that is still there after the kernel's word. It is microseconds late; a holder that did
-/// not go at all (it closed another description of the same segment) is then left in peace.
-constexpr std::array kLookAgainAfter{std::chrono::milliseconds(1), std::chrono::milliseconds(5),
-                                     std::chrono::milliseconds(25), std::chrono::milliseconds(125)};
+/// When to look again at a lock that is still there after the kernel's word. It is microseconds late, or as long as a hypervisor
+/// takes the processor away in between; a holder that did not go at all (it closed another description of the same segment) is
+/// then left in peace.
+constexpr std::array kLookAgainAfter{std::chrono::milliseconds(1),   std::chrono::milliseconds(5),   std::chrono::milliseconds(25),
+                                     std::chrono::milliseconds(125), std::chrono::milliseconds(625), std::chrono::milliseconds(3125)};
 
 std::size_t watches_of_user() {
   std::size_t most = 8192;  // the least that the kernel sets by itself
