@@ -74,6 +74,7 @@ Attachments::Attachments() {
     readiness::lock_for_fork();
   };
   constexpr auto unlock = [] {
+    note_fork();
     readiness::unlock_after_fork();
     of_process().mutex_.unlock();
   };

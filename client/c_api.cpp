@@ -16,11 +16,11 @@
 using zipc::Attachments;
 using zipc::Error;
 using zipc::Failure;
-using zipc::header_path_of;
 using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
 using zipc::kUndone;
+using zipc::receiving_path_of;
 using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
@@ -176,10 +176,10 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = header_path_of(*receiver).try_receive();
+  Slot slot = receiving_path_of(*receiver).try_receive();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = header_path_of(*receiver).try_receive(true);
+    if (slot.error == Error::ok) slot = receiving_path_of(*receiver).try_receive(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -188,10 +188,10 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = header_path_of(*receiver).try_peek();
+  Slot slot = receiving_path_of(*receiver).try_peek();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = header_path_of(*receiver).try_peek(true);
+    if (slot.error == Error::ok) slot = receiving_path_of(*receiver).try_peek(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -324,7 +324,7 @@ uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t t
 
 bool zipc_pop(ZipcContext* receiver) {
   if (!is_hot(receiver, Role::receiver)) [[unlikely]] return pop_otherwise(receiver, kUndone);
-  const Error popped = header_path_of(*receiver).try_pop();
+  const Error popped = receiving_path_of(*receiver).try_pop();
   if (popped == Error::ok) [[likely]] return true;
   return pop_otherwise(receiver, popped);
 }

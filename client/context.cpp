@@ -16,11 +16,6 @@ std::uint64_t make_id() noexcept {
   return static_cast<std::uint64_t>(getpid()) << 32 | number;
 }
 
-void set_hot(ZipcContext& context, bool may_be) noexcept {
-  const bool is = may_be && (join_heavy_fences() || kOperationsAreFences);
-  context.padding[0] = static_cast<std::uint8_t>(is ? HotContext::hot : HotContext::open);
-}
-
 }  // namespace
 
 ZipcContext dead_context(Role role, std::string_view name, const Params& params) noexcept {
@@ -35,7 +30,8 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
-  set_hot(context, role == Role::receiver);  // which needs no copies
+  const bool may_be_hot = join_heavy_fences() || kOperationsAreFences;
+  context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? HotContext::hot : HotContext::open);
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<std::int32_t*>(init_flag_in(memory, params));
@@ -47,7 +43,6 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   ZipcContext context = make_context(role, name, params, mapping.address(), id);
   context.padding[6] = flags;
   if (role == Role::sender && mapping.copies() != nullptr) {
-    set_hot(context, true);
     context.padding[6] |= kContextHasCopies;
     context.init_flag = reinterpret_cast<std::int32_t*>(&mapping.copies()->init_flag);
   } else if (auto* tripwire = tripwire_of(mapping.address(), params); tripwire != nullptr) {

@@ -45,7 +45,7 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
   if (!has(context, kContextHasCopies)) return {header, header, params_of(context), tripwire_of(context), pace};
-  return {header, copies_of(context).fields, params_of(context), copies_of(context).tripwire, pace};
+  return {header, &copies_of(context).copies, params_of(context), copies_of(context).tripwire, pace};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

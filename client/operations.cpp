@@ -127,12 +127,8 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
-/// Whether the short way may do it now: a hot sender, whose copies told of no free slot, sees one at a glance; or the sender is not
-/// hot only because it has no copies, and comes here without having tried.
-bool is_worth_a_try(ZipcContext& sender) noexcept {
-  if (is_hot(sender)) return ring_of(sender).look_for_space();
-  return sender.queue != nullptr && (has_joined_heavy_fences() || kOperationsAreFences);
-}
+/// Whether a sender that knew of no free slot has one by a glance.
+bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
 
 /// Whether look_again() has spun before a call goes on here with `met`.
 bool has_looked_again(const ZipcContext& context, Error met) noexcept {
@@ -151,7 +147,7 @@ namespace otherwise {
 
 Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
-  if (met == kUndone && is_worth_a_try(sender)) met = ring_of(sender).try_send(message, size);
+  if (met == kUndone && has_found_space(sender)) met = ring_of(sender).try_send(message, size);
   if (met == Error::ok) return met;
   Patience patience(timeout);
   while (true) {
@@ -173,7 +169,7 @@ Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout t
 }
 
 Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
-  if (is_worth_a_try(sender)) {
+  if (has_found_space(sender)) {
     const Slot slot = ring_of(sender).try_loan();
     if (slot.error == Error::ok) return slot;
   }
@@ -183,8 +179,6 @@ Slot loan(ZipcContext& sender, Timeout timeout) noexcept {
 Error publish(ZipcContext& sender, std::size_t size, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
   Ring ring = ring_of(sender);
-  if (met == kUndone && !is_hot(sender) && is_worth_a_try(sender)) met = ring.try_publish(size);
-  if (met == Error::ok) return met;
   met = met == kUndone ? ring.publish(size) : ring.conclude(Role::sender, met);
   if (met != kMoved && met != kMovedMeanwhile) return met;
   const std::byte* written = ring.unpublished(met);  // stays good

@@ -390,7 +390,7 @@ class Ring : public HotPath {
   void catch_up() noexcept {
     const auto set_in_step = [this](std::uint8_t to) { tripwire_[kInStepOffset].store(to, std::memory_order_relaxed); };  // ours
     const bool has_come = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) != 0;  // noted under a lock
-    if (has_tripwire()) set_in_step(0);
+    if (has_tripwire() && is_in_step()) set_in_step(0);  // otherwise its line, which both sides read, stays as it is
     if (has_tripwire() && !has_come && tripwire_->load(std::memory_order_relaxed) != 0) {  // looked at again below
       set_in_step(kTripwire);
       full_fence();  // before the copies are made, so that who comes after them takes it away

@@ -274,17 +274,14 @@ void Mapping::prefault() const noexcept {
 }
 
 void Mapping::make_room_for_copies(const Params& params) noexcept {
-  if (!copies_) copies_ = make_sender_copies();
-  if (!copies_) return;
   auto* tripwire = tripwire_of(address(), params);
-  // Only a tripwire tells that an existing peer has come, and changes the header behind our back.
-  copies_->fields = tripwire != nullptr ? &copies_->copies : &header();
-  copies_->tripwire = tripwire != nullptr ? tripwire : reinterpret_cast<std::atomic<std::uint8_t>*>(init_flag_in(address(), params));
+  if (tripwire == nullptr || copies_) return;  // an existing peer could change the header behind our back
+  copies_ = make_sender_copies();
+  if (copies_) copies_->tripwire = tripwire;
 }
 
 Ring Mapping::sender_ring(const Params& params) const noexcept {
-  if (!copies_) return {address(), params, tripwire_of(address(), params)};
-  return {&header(), copies_->fields, params, copies_->tripwire, nullptr};
+  return {&header(), copies_ ? &copies_->copies : &header(), params, tripwire_of(address(), params), nullptr};
 }
 
 Result<void> Mapping::make_private(const Params& params, Role role) try {

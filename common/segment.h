@@ -87,7 +87,7 @@ class Mapping {
   [[nodiscard]] std::uint64_t size() const noexcept { return region_.get_size(); }
   [[nodiscard]] SegmentHeader& header() const noexcept { return *static_cast<SegmentHeader*>(address()); }
 
-  /// Gives a sender room for its own copies of the header, for as long as the memory is mapped. Without memory for it there is none.
+  /// Gives a sender room for its own copies of the header, for as long as the memory is mapped: where there is a tripwire, and memory.
   void make_room_for_copies(const Params& params) noexcept;
   [[nodiscard]] SenderCopies* copies() const noexcept { return copies_.get(); }  ///< null: it has none
   /// The sender's view.

@@ -13,9 +13,8 @@ namespace zipc {
 /// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
 enum class HotContext : std::uint8_t {
   closed = 0,  ///< as in one of zeros, which programs may make
-  open,        ///< every call takes the long way: of a process that has not joined the heavy fences (waiting.h), of a sender over
-               ///< a caller's memory
-  hot,         ///< a sender has copies
+  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
+  hot,
 };
 [[nodiscard, gnu::always_inline]] inline bool is_hot(const ZipcContext& context) noexcept {
   return context.padding[0] == static_cast<std::uint8_t>(HotContext::hot);
@@ -51,22 +50,22 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
   return *reinterpret_cast<SenderCopies*>(flag - offsetof(SenderCopies, init_flag));
 }
 
-/// The tripwire of another context: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
+/// The tripwire of any other: what its init_flag points to. Where none may be read (a caller's buffer, and 3 of 100 sizes), that
 /// is the init flag itself, which is whole while the memory is the channel's.
 [[nodiscard, gnu::always_inline]] inline std::atomic<std::uint8_t>* tripwire_of(const ZipcContext& context) noexcept {
   return reinterpret_cast<std::atomic<std::uint8_t>*>(context.init_flag);
 }
 
-/// The hot path of a sender that is_hot().
-[[nodiscard, gnu::always_inline]] inline HotPath sending_path_of(ZipcContext& context) noexcept {
-  const SenderCopies& copies = copies_of(context);
-  return {reinterpret_cast<SegmentHeader*>(context.queue), copies.fields,   static_cast<std::byte*>(context.buffers),
-          params_of(context),                              copies.tripwire, &pace_of(context)};
-}
-/// The same of a receiver, which needs no copies; or of who has none.
-[[nodiscard, gnu::always_inline]] inline HotPath header_path_of(ZipcContext& context) noexcept {
+/// The hot path of a receiver, or a sender, that is_hot().
+[[nodiscard, gnu::always_inline]] inline HotPath receiving_path_of(ZipcContext& context) noexcept {
   auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
   return {header, header, static_cast<std::byte*>(context.buffers), params_of(context), tripwire_of(context), &pace_of(context)};
+}
+[[nodiscard, gnu::always_inline]] inline HotPath sending_path_of(ZipcContext& context) noexcept {
+  if (!has(context, kContextHasCopies)) [[unlikely]] return receiving_path_of(context);  // which goes by the header alone
+  SenderCopies& copies = copies_of(context);
+  return {reinterpret_cast<SegmentHeader*>(context.queue), &copies.copies,  static_cast<std::byte*>(context.buffers),
+          params_of(context),                              copies.tripwire, &pace_of(context)};
 }
 
 }  // namespace zipc

@@ -73,7 +73,7 @@ namespace otherwise {
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
-  const Error popped = is_hot(receiver) ? header_path_of(receiver).try_pop() : kUndone;
+  const Error popped = is_hot(receiver) ? receiving_path_of(receiver).try_pop() : kUndone;
   if (popped == Error::ok) [[likely]] return popped;
   return otherwise::pop(receiver, popped);
 }

@@ -226,9 +226,7 @@ class Sender : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch loan_batch(std::size_t most) noexcept {
     const SlotRun run = operations::loan_run(context_, operations::to_count(most));
     Batch batch(run, context_.params.message_size);  // which may be others than before
-    if (!batch) return batch;
-    const HotPath path = is_hot(context_) ? sending_path_of(context_) : header_path_of(context_);
-    batch.fetched_ = static_cast<std::uint16_t>(path.fetched_ahead());
+    if (batch && is_hot(context_)) batch.fetched_ = static_cast<std::uint16_t>(sending_path_of(context_).fetched_ahead());
     return batch;
   }
   /// Sends the first sizes[i] bytes of loaned slot i, for all i, at once. Errors as for send(); then none was sent, or, if the
@@ -295,12 +293,12 @@ class Receiver : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
-    Slot slot = is_hot(context_) ? header_path_of(context_).try_receive() : Slot{.error = kUndone};
+    Slot slot = is_hot(context_) ? receiving_path_of(context_).try_receive() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
     if (slot.error == Error::ok) {
-      slot = header_path_of(context_).try_receive(true);
+      slot = receiving_path_of(context_).try_receive(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
       return Error::empty;
@@ -308,12 +306,12 @@ class Receiver : public Endpoint {
     return Received(operations::otherwise::receive(context_, timeout, slot.error));
   }
   [[nodiscard, gnu::always_inline]] Received peek_within(operations::Timeout timeout) noexcept {
-    Slot slot = is_hot(context_) ? header_path_of(context_).try_peek() : Slot{.error = kUndone};
+    Slot slot = is_hot(context_) ? receiving_path_of(context_).try_peek() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
     if (slot.error == Error::ok) {
-      slot = header_path_of(context_).try_peek(true);
+      slot = receiving_path_of(context_).try_peek(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
       return Error::empty;

@@ -10,8 +10,7 @@ namespace zipc {
 struct alignas(64) SenderCopies {
   SegmentHeader copies;                 ///< only tail, cached_head, sent, bytes_sent and largest
   std::uint32_t init_flag = kInitFlag;  ///< for programs that look at ZipcContext::init_flag, which points here
-  SegmentHeader* fields = nullptr;      ///< `copies`, or where there is no tripwire to tell when they are good, the header
-  std::atomic<std::uint8_t>* tripwire = nullptr;  ///< layout.hpp
+  std::atomic<std::uint8_t>* tripwire = nullptr;  ///< layout.hpp: it tells when they are good
 };
 
 }  // namespace zipc
