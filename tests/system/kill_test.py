@@ -85,8 +85,12 @@ class Program:
     def await_stop(self):
         """Until it has stopped itself; an end is an error."""
         if not has_stopped(self.pid):
-            raise self.failure("ended, but should have stopped at a point")
+            raise self.failure(f"ended with {self.end()}, but should have stopped at a point")
         os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # taken note of: the next stop is another
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        self.await_stop()
 
     def go_on(self):
         os.kill(self.pid, signal.SIGCONT)
@@ -212,6 +216,16 @@ class World:
         peer.wait_line("attached")
         return peer
 
+    def hold_asleep(self, peer, role):
+        """Stops it while it sleeps: beside nobody a sender looks by itself every millisecond, and then it need not be woken."""
+        def is_held():
+            peer.stop()
+            if self.word(WAITING[role]) != 0:
+                return True
+            peer.go_on()
+            return False
+        eventually(is_held, f"the {role} is held asleep")
+
     def resumed(self, role, **more):
         return self.peer(role, "--resume", slots=0, **more)
 
@@ -326,9 +340,12 @@ def dies(world, stop_at, victim_role, in_place=False, announced=True, lost=(), r
     receiving = victim_role == "receiver"
     survivor = world.attached(OTHER[victim_role])
     world.await_asleep(OTHER[victim_role])
+    if receiving and stop_at.startswith("wake."):
+        world.hold_asleep(survivor, OTHER[victim_role])
     victim = world.peer(victim_role, stop_at=stop_at, in_place=in_place)
     victim.await_stop()
     victim.kill()
+    survivor.go_on()
     if announced:
         world.told(survivor, victim)
     successor = world.resumed(victim_role)
