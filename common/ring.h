@@ -12,7 +12,7 @@
 ///                      visible
 ///   [slot-free]        head.store(release) by the receiver -> head.load(acquire) by the sender: the slot may be
 ///                      overwritten
-///   [sleep-announced]  the fences around the waiting words: waiting.h has the proof
+///   [sleep-announced]  the fences around the waiting words, and the exchanges of the all-clear: waiting.h has the proof
 ///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
 ///   [moving]           the fence after an index is published -> the broker's heavy fence between kNoticeMoving and its
 ///                      look at the indices (move.cpp): either the index was seen there, or the notice is seen here.
@@ -294,6 +294,7 @@ class Ring : public HotPath {
   [[nodiscard]] Bellman wait_by_doorbell(Role role, std::uint32_t serial) noexcept {
     const std::atomic<std::uint32_t>& publisher = features(other(role));
     waiting_word(role).store(kByDoorbell | serial, kOrderAnnounce);  // [sleep-announced]
+    if (role == Role::receiver) end_all_clear();
     const bool is_safe = fence_before_sleeping(publisher);
     const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
     if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
@@ -438,9 +439,11 @@ class Ring : public HotPath {
   /// Tells the peer who we are and how we sleep. The caller holds the role. Forgets what a predecessor that was killed
   /// left, its departure last: a peer that has not been told of it yet is told of ours, should we be killed here.
   void announce(Role role, std::uint32_t more_features = 0) noexcept {
-    const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u) | more_features;
+    const std::uint32_t ours = kFeatureAnnouncesSleep | (join_heavy_fences() ? kFeatureFencesForBoth : 0u) |
+                               (role == Role::receiver && has_tripwire() ? kFeatureEndsAllClear : 0u) | more_features;
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
+    if (role == Role::receiver) end_all_clear();
     ZIPC_TEST_POINT("announce.before-notice");
     notice_to(other(role))
         .fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
@@ -697,7 +700,28 @@ class Ring : public HotPath {
       ZIPC_TEST_POINT("wake.after-waking");
     }
     ZIPC_TEST_POINT("wake.before-notice");
-    return is_elsewhere(notice_to(role)) ? kMovedMeanwhile : Error::ok;  // [moving]: the fence is behind us
+    if (is_elsewhere(notice_to(role))) return kMovedMeanwhile;  // [moving]: the fence is behind us
+    if (role == Role::sender && waiting == 0) say_all_clear();
+    return Error::ok;
+  }
+
+  /// So that the next message need not look whom to wake, if there is nothing else to it. The caller is the sender.
+  void say_all_clear() noexcept {
+    const auto is_all = [this] {
+      constexpr std::uint32_t kWanted = kFeaturesOfKnown | kFeatureEndsAllClear;
+      if ((header_->receiver_features.load(kOrderObserve) & kWanted) != kWanted) return false;
+      if (!is_zipc(header_->receiver_features)) return false;
+      return (header_->waiters.load(kOrderObserve) | header_->notice_to_sender.load(kOrderObserve)) == 0;
+    };
+    if (own_ == header_ || !has_joined_heavy_fences() || !is_all()) return;
+    // Who has taken it away before has done so after what it has to say, and we look again; who does so later finds it.
+    tripwire_[kAllClearOffset].exchange(1);  // [sleep-announced] [moving]
+    full_fence();
+    if (!is_all()) tripwire_[kAllClearOffset].store(0);
+  }
+  /// Of a receiver that is about to sleep, or has come.
+  void end_all_clear() noexcept {
+    if (has_tripwire()) tripwire_[kAllClearOffset].exchange(0);  // [sleep-announced]: what it tells of is written
   }
 
   /// What the holder of `role` waits for: Error::timeout if it is not there yet.
@@ -727,6 +751,7 @@ class Ring : public HotPath {
       ZIPC_TEST_POINT("wait.before-announcing");
       side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
       ZIPC_TEST_POINT("wait.after-announcing");
+      if (role == Role::receiver) end_all_clear();
       const bool is_safe = fence_before_sleeping(publisher_features);
       found = look_for(role);
       if (found != Error::timeout) break;

@@ -318,13 +318,18 @@ std::byte* init_flag_in(void* memory, const Params& params) noexcept {
   return static_cast<std::byte*>(memory) + (is_aligned ? aligned_init_flag_offset(params) : init_flag_offset(params));
 }
 
-std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
+bool has_tripwire(const Params& params) noexcept {
 #ifdef __APPLE__
-  return nullptr;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace
+  static_cast<void>(params);
+  return false;  // a second ftruncate of a shared memory object fails there, so existing peers leave no trace
 #else
-  if (!tripwire_usable(params, page_size())) return nullptr;
-  return reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(memory) + tripwire_offset(params));
+  return tripwire_usable(params, page_size());
 #endif
+}
+
+std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept {
+  if (!has_tripwire(params)) return nullptr;
+  return reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(memory) + tripwire_offset(params));
 }
 
 Result<ReadySegment> set_up_segment(const SegmentFile& file, const std::optional<Params>& wanted, const Creator& creator) {

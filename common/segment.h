@@ -108,7 +108,9 @@ class Mapping {
   UniqueSenderCopies copies_;
 };
 
-/// The tripwire of a segment of `params` mapped at `memory`, or null where it cannot be used (layout.hpp).
+/// Whether segments of `params` have a tripwire (layout.hpp) here.
+[[nodiscard]] bool has_tripwire(const Params& params) noexcept;
+/// The tripwire of a segment of `params` mapped at `memory`, or null where it has none.
 [[nodiscard]] std::atomic<std::uint8_t>* tripwire_of(void* memory, const Params& params) noexcept;
 /// The init flag of a segment of `params` at `memory`, in the one of its two places where it is whole.
 [[nodiscard]] std::byte* init_flag_in(void* memory, const Params& params) noexcept;

@@ -21,6 +21,20 @@
 /// kFeatureFencesForBoth; otherwise P2 is a full fence. An S that has not joined makes a full fence, too, and beside a
 /// P that has, sleeps for a limited time: P may not have seen yet that another S was there before.
 ///
+/// Where P is a sender, the waiting word stands on the line that S polls, which P has lost as soon as its index is out. So P3
+/// looks at one byte elsewhere, the all-clear (layout.hpp), which says that P has looked at the rest and that nothing has changed
+/// since; where it says nothing, P makes a full fence and looks:
+///
+///       P3  if (all_clear) done                  S1   waiting = 1; all_clear = 0 (exchange)
+///           full fence; if (waiting != 0) wake   S2 to S4 as above
+///           else all_clear = 1 (exchange); full fence
+///                if (waiting != 0) all_clear = 0
+///
+/// To P3 and S3 the byte is what waiting was. It does not stay 1 behind S's back: if P's exchange comes after S's, it
+/// synchronises with it, and P sees S1 when it looks again; if before, S's stays. A notice that the channel moves is given in the same
+/// way, with the broker for S. A peer that comes takes it away, too, and an existing one has the kernel do it, which zeroes upwards:
+/// the tripwire's first byte, at which P looks again, goes first. That a peer has gone need not: P is told when the queue is full.
+///
 /// The notice word (layout.hpp) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
 /// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///

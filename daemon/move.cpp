@@ -125,7 +125,9 @@ Result<void> Move::commit() {
 void Move::tell(std::uint32_t bits, std::uint32_t without) noexcept {
   for (const Role role : {Role::sender, Role::receiver}) {
     const bool loses_role = (bits & kNoticeMoved) != 0 && fenced_ == role;
-    if (!add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without)) {
+    const bool is_told = add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without);
+    // After the notice: as long as that stands, the sender does not say so again.
+    if (!is_told || (role == Role::sender && !end_all_clear(old_.get(), old_params_))) {
       log::warning("cannot write to the header of channel " + next_.name);
     }
     ZIPC_TEST_POINT("move.after-telling-one");

@@ -134,6 +134,15 @@ bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without) noex
   return platform::change_header_bits(fd, notice_offset(to), bits, without);
 }
 
+bool end_all_clear(int fd, const Params& params) noexcept {
+  if (!has_tripwire(params)) return true;
+  struct stat status{};
+  if (fstat(fd, &status) != 0) return false;
+  if (static_cast<std::uint64_t>(status.st_size) < segment_size(params)) return true;  // with the tripwire the kernel has taken it
+  const std::uint8_t none = 0;  // if it is cut short just now, this makes it longer, but not whole again
+  return platform::write_at(fd, tripwire_offset(params) + kAllClearOffset, &none, sizeof none);
+}
+
 void wake(int fd, Role role) noexcept {
   // The kernel wants an address. What is there is never touched: a client may have cut the file short.
   const auto mapping = Mapping::map(fd, sizeof(SegmentHeader));

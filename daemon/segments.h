@@ -132,6 +132,8 @@ class Segments {
 
 /// Sets `bits` of the notice to the holder of `to`, then clears those of `without`.
 bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without = 0) noexcept;
+/// Has the sender look at its notice after the next message (kAllClearOffset, layout.hpp). False: it could not be written.
+[[nodiscard]] bool end_all_clear(int fd, const Params& params) noexcept;
 /// Wakes the holder of `role` if it sleeps, to look at its notice.
 void wake(int fd, Role role) noexcept;
 

@@ -284,6 +284,92 @@ TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCo
   EXPECT_EQ(end.try_pop(), kUndone) << "the same";
 }
 
+/// A Queue whose sender has copies of its own, and with a tripwire.
+class QueueWithCopies {
+ public:
+  explicit QueueWithCopies(const Params& params) : params_(params), memory_(static_cast<std::size_t>(segment_size(params)) / 8 + 1) {
+    tripwire()[0] = kTripwire;
+    sender().announce(Role::sender);
+    receiver().announce(Role::receiver);
+    sender().catch_up();
+  }
+  [[nodiscard]] std::atomic<std::uint8_t>* tripwire() {
+    return reinterpret_cast<std::atomic<std::uint8_t>*>(reinterpret_cast<std::byte*>(memory_.data()) + tripwire_offset(params_));
+  }
+  [[nodiscard]] SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(memory_.data()); }
+  [[nodiscard]] Ring sender() { return {&header(), &copies_, params_, tripwire(), nullptr}; }
+  [[nodiscard]] Ring receiver() { return {&header(), &header(), params_, tripwire(), nullptr}; }
+  [[nodiscard]] bool is_all_clear() { return tripwire()[kAllClearOffset] != 0; }
+
+ private:
+  Params params_;
+  std::vector<std::uint64_t> memory_;
+  SegmentHeader copies_{};
+};
+
+TEST(AllClear, IsSaidWhenAMessageIsSentAndThereIsNothingElseToDo) {
+  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
+  QueueWithCopies queue({.queue_size = 64, .message_size = 8});
+  const auto expect_after_sending = [&](bool is_said, const char* why) {
+    ASSERT_EQ(queue.sender().send("x", 1), Error::ok) << why;
+    EXPECT_EQ(queue.is_all_clear(), is_said) << why;
+    queue.tripwire()[kAllClearOffset] = 0;
+  };
+  expect_after_sending(true, "all is well");
+  auto& header = queue.header();
+  const std::uint32_t features = header.receiver_features;
+  for (const std::uint32_t one : {kFeatureAnnouncesSleep, kFeatureFencesForBoth, kFeatureEndsAllClear}) {
+    header.receiver_features = features & ~one;
+    expect_after_sending(false, "the receiver does not do all that is wanted for it");
+  }
+  header.receiver_features = 0;
+  expect_after_sending(false, "who comes next may be of any kind");
+  header.receiver_features = features;
+  header.waiters = waiting_stamp();
+  expect_after_sending(false, "the receiver sleeps");
+  header.waiters = 0;
+  header.notice_to_sender = kNoticePeerGone;
+  expect_after_sending(false, "there is something to be told");
+  header.notice_to_sender = 0;
+  queue.tripwire()[0] = 0;
+  expect_after_sending(false, "an existing receiver may have come");
+  queue.tripwire()[0] = kTripwire;
+  expect_after_sending(true, "all is well again");
+}
+
+TEST(AllClear, IsEndedByWhoSleepsAndWhoComes) {
+  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
+  QueueWithCopies queue({.queue_size = 4, .message_size = 8});
+  const auto say = [&] {
+    ASSERT_EQ(queue.sender().send("x", 1), Error::ok);
+    ASSERT_EQ(queue.receiver().receive().error, Error::ok);
+    ASSERT_TRUE(queue.is_all_clear());
+  };
+  say();
+  EXPECT_EQ(queue.receiver().wait_for_message(deadline_after(std::chrono::milliseconds(1)), Waiting::sleep), Error::timeout);
+  EXPECT_FALSE(queue.is_all_clear()) << "it has slept";
+  say();
+  static_cast<void>(queue.receiver().wait_by_doorbell(Role::receiver, 1));
+  EXPECT_FALSE(queue.is_all_clear()) << "it waits by its doorbell";
+  ASSERT_TRUE(queue.receiver().stop_waiting_by_doorbell(Role::receiver));
+  say();
+  queue.receiver().announce(Role::receiver);
+  EXPECT_FALSE(queue.is_all_clear()) << "another one has come";
+  say();
+  EXPECT_EQ(queue.sender().wait_for_space(deadline_after(std::chrono::milliseconds(1)), Waiting::sleep), Error::ok);
+  EXPECT_TRUE(queue.is_all_clear()) << "what the sender does about itself is none of it";
+}
+
+TEST(AllClear, IsAllThatASenderLooksAtAfterItsMessage) {
+  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
+  QueueWithCopies queue({.queue_size = 64, .message_size = 8});
+  ASSERT_EQ(queue.sender().send("x", 1), Error::ok);
+  queue.header().notice_to_sender = kNoticeMoving;
+  EXPECT_EQ(queue.sender().try_send("y", 1), Error::ok) << "the broker has not come to it yet";
+  queue.tripwire()[kAllClearOffset] = 0;
+  EXPECT_EQ(queue.sender().try_send("z", 1), kUnconcluded);
+}
+
 TEST(HotPath, CopiesEveryShortLength) {
   std::byte from[kShort], to[kShort + 2];
   for (std::size_t i = 0; i < kShort; ++i) from[i] = static_cast<std::byte>(i * 7 + 1);

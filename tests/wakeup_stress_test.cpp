@@ -10,7 +10,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include "common/ring.h"
@@ -29,13 +31,21 @@ class SharedQueue {
       : params_(params),
         memory_(mmap(nullptr, segment_size(params), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
     if (memory_ == MAP_FAILED) abort();
+    *tripwire() = kTripwire;
   }
   SharedQueue(const SharedQueue&) = delete;
   SharedQueue& operator=(const SharedQueue&) = delete;
   ~SharedQueue() { munmap(memory_, segment_size(params_)); }
-  [[nodiscard]] Ring ring() const { return {memory_, params_, nullptr}; }
+  [[nodiscard]] Ring ring(bool has_tripwire) const { return {memory_, params_, has_tripwire ? tripwire() : nullptr}; }
+  [[nodiscard]] Ring sender_ring(SegmentHeader* copies) const {
+    return {static_cast<SegmentHeader*>(memory_), copies, params_, tripwire(), nullptr};
+  }
 
  private:
+  [[nodiscard]] std::atomic<std::uint8_t>* tripwire() const {
+    return reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(memory_) + tripwire_offset(params_));
+  }
+
   Params params_;
   void* memory_;
 };
@@ -43,9 +53,13 @@ class SharedQueue {
 /// One process: it sends on one queue and receives on another, as a sender and as a receiver that sleep.
 class Side {
  public:
-  Side(const SharedQueue& out, const SharedQueue& in, unsigned seed) : out_(out.ring()), in_(in.ring()), random_(seed) {
+  /// `has_copies`: it sends as one who has copies of its own, and says when all is clear; otherwise by the header alone.
+  Side(const SharedQueue& out, const SharedQueue& in, bool has_copies, unsigned seed)
+      : copies_(has_copies ? std::make_unique<SegmentHeader>() : nullptr),
+        out_(has_copies ? out.sender_ring(copies_.get()) : out.ring(false)), in_(in.ring(has_copies)), random_(seed) {
     out_.announce(Role::sender);
     in_.announce(Role::receiver);
+    if (has_copies) out_.catch_up();
   }
 
   /// Messages `number` up to and without `end`.
@@ -88,6 +102,7 @@ class Side {
     return waited == Error::ok;
   }
 
+  std::unique_ptr<SegmentHeader> copies_;
   Ring out_;
   Ring in_;
   std::mt19937 random_;
@@ -103,7 +118,7 @@ std::chrono::milliseconds duration() {
 
 std::uint64_t burst_length(std::uint64_t burst) { return 1 + test::mix(burst) % 7; }  // both sides compute it
 
-int echo(Side side) {
+int echo(Side& side) {
   for (std::uint64_t burst = 0, number = 0;; ++burst) {
     const Slot first = side.receive_one();
     if (first.error != Error::ok) return 2;
@@ -117,14 +132,18 @@ int echo(Side side) {
   }
 }
 
-class WakeUps : public ::testing::TestWithParam<std::uint32_t> {};
+class WakeUps : public ::testing::TestWithParam<std::tuple<std::uint32_t, bool>> {};
 
 TEST_P(WakeUps, AreNotLostBetweenTwoProcesses) {
-  const Params params{.queue_size = GetParam(), .message_size = kLongest};
+  const auto [queue_size, has_copies] = GetParam();
+  const Params params{.queue_size = queue_size, .message_size = kLongest};
   const SharedQueue there(params);
   const SharedQueue back(params);
-  test::Child child([&] { return echo(Side(back, there, 1)); });
-  Side side(there, back, 2);
+  test::Child child([&] {
+    Side side(back, there, has_copies, 1);
+    return echo(side);
+  });
+  Side side(there, back, has_copies, 2);
   std::uint64_t number = 0;
   const auto until = Clock::now() + duration();
   for (std::uint64_t burst = 0; Clock::now() < until; ++burst) {
@@ -140,7 +159,7 @@ TEST_P(WakeUps, AreNotLostBetweenTwoProcesses) {
               static_cast<unsigned long long>(number), side.long_waits());
 }
 
-INSTANTIATE_TEST_SUITE_P(QueueSizes, WakeUps, ::testing::Values(2u, 3u, 8u));
+INSTANTIATE_TEST_SUITE_P(QueueSizes, WakeUps, ::testing::Combine(::testing::Values(2u, 3u, 8u), ::testing::Bool()));
 
 }  // namespace
 }  // namespace zipc

@@ -35,6 +35,7 @@ enum Feature : std::uint32_t {
   kFeatureFencesForBoth = 1u << 1,  ///< its process has joined the heavy fences (waiting.h), and makes one before it sleeps
   kFeatureOnTheWay = 1u << 2,  ///< alone: it is about to leave, or to come from the channel's earlier memory
   kFeatureRings = 1u << 3,  ///< it has a broker, and rings the doorbell of a peer that waits by one
+  kFeatureEndsAllClear = 1u << 4,  ///< a receiver: before it sleeps it takes the sender's all-clear away
 };
 
 /// Who made the segment, and so who may remove it.
@@ -159,6 +160,10 @@ inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< its first byte
 /// Its second byte: not 0 while the sender's copies of the header (sender_copies.hpp) are what it says, and nobody can have come who
 /// changes it unseen. By the sender.
 inline constexpr std::size_t kInStepOffset = 1;
+/// Its third byte: not 0 while the sender knows that it has nobody to wake and is told nothing. It says so itself; away takes it who
+/// sleeps, who comes, the broker before it moves the channel, and the kernel with the rest. So a message that is sent need not look
+/// at the line that it was published on, which the receiver has taken away by then.
+inline constexpr std::size_t kAllClearOffset = 2;
 /// In it there are the bits of the features of a peer of which no more is to be known: one branch for peer and tripwire.
 inline constexpr std::uint32_t kFeaturesOfKnown = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
 static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);

@@ -21,6 +21,16 @@
  *   sleep wake-without-barrier           FIRST=MEMBARRIER REGISTERED=1 NO_KERNEL_BARRIERS
  *   sleep wake-once-for-each-announcement FIRST=FENCE REGISTERED=0 WAKE_ONCE
  *
+ *   ok    all-clear                      FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR
+ *   sleep all-clear-said-at-once         FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR NO_SECOND_CHECK
+ *   sleep all-clear-ended-too-early      FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR END_FIRST
+ *   sleep all-clear-not-ended            FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR NO_END
+ *   ok    all-clear-then-fence           FIRST=MEMBARRIER NEXT=FENCE REGISTERED=1 ALL_CLEAR SETTLES
+ *   sleep all-clear-then-fence-at-once   FIRST=MEMBARRIER NEXT=FENCE REGISTERED=1 ALL_CLEAR
+ *   sleep all-clear-stays                FIRST=MEMBARRIER NEXT=FENCE REGISTERED=1 ALL_CLEAR SETTLES NO_END_BY_NEXT
+ *   ok    all-clear-then-membarrier      FIRST=MEMBARRIER NEXT=MEMBARRIER REGISTERED=1 ALL_CLEAR
+ *   ok    all-clear-then-existing        FIRST=MEMBARRIER NEXT=EXISTING REGISTERED=1 ALL_CLEAR SETTLES
+ *
  *   ok    notice-fence                   FIRST=FENCE REGISTERED=0 NOTICE NO_KERNEL_BARRIERS
  *   ok    notice-membarrier              FIRST=MEMBARRIER REGISTERED=1 NOTICE
  *   sleep notice-not-woken               FIRST=FENCE REGISTERED=0 NOTICE NO_NOTICE_WAKE
@@ -45,6 +55,8 @@
  * does not fence; the successor's own fence does not reach it. It is so for publications that began before the successor
  * announced itself, and no later ones: SETTLES is the successor's seeing to it that they have ended. It may call membarrier
  * once, after it has announced itself, or limit its first sleep to longer than a store can stay in a buffer.
+ * all-clear: the publisher looks at one word, in which it has said itself that there is nothing to look at, and which others zero
+ * (kAllClearOffset of layout.hpp). The broker that moves a channel zeroes it as the sleeper does, with the notice for WAITING.
  * wake-without-barrier: a publisher that has not fenced sees an announcement, and wakes before its index has reached memory and
  * before the sleeper is in the queue. Either the wake is a barrier, as Linux has it, or there is a fence before it.
  */
@@ -56,7 +68,12 @@
 #define WAITING 1
 #define FEATURES 2
 #define NOTICE_WORD 3
+#ifdef ALL_CLEAR
+#define CLEAR 4
+#define WORDS 6
+#else
 #define WORDS 4
+#endif
 #define P 0
 #define S 1
 #define THREADS 2
@@ -76,6 +93,13 @@ proctype publisher() {
      store(P, INDEX, next);
 #else
      store(P, INDEX, next);  /* P1 */
+     features = word[FEATURES];
+#endif
+#ifdef ALL_CLEAR
+     if
+     :: word[CLEAR] != 0 -> goto published
+     :: else -> fence(P)     /* wake_and_look() */
+     fi;
      features = word[FEATURES];
 #endif
      if                      /* P2 */
@@ -106,7 +130,26 @@ proctype publisher() {
         wake(P, INDEX, NOTICE_WORD, S)
 #endif
      :: else
+#ifdef ALL_CLEAR
+        -> if
+           :: features == MEMBARRIER && word[FEATURES] == MEMBARRIER && word[WAITING] == 0 ->  /* say_all_clear() */
+              fence(P);
+              word[CLEAR] = 1;
+#ifndef NO_SECOND_CHECK
+              if
+              :: word[FEATURES] != MEMBARRIER -> word[CLEAR] = 0
+              :: else ->
+                 if
+                 :: word[WAITING] != 0 -> word[CLEAR] = 0
+                 :: else
+                 fi
+              fi
+#endif
+           :: else
+           fi
+#endif
      fi;
+published:
      features = 0;
      waiting = 0;
      next++
@@ -196,8 +239,15 @@ announce:
      may_die(BEFORE_ANNOUNCING);
      if
      :: features != EXISTING ->
+#ifdef END_FIRST
+        store(S, CLEAR, 0);
+#endif
         store(S, WAITING, 1);    /* S1 */
         may_die(AFTER_ANNOUNCING);
+#if defined(ALL_CLEAR) && !defined(NO_END) && !defined(END_FIRST)
+        fence(S);                /* end_all_clear(), which is more: the store of this exchange need not wait */
+        store(S, CLEAR, 0);
+#endif
         if                       /* S2 */
 #ifndef NO_S2
 #ifdef S2_IS_FENCE
@@ -264,10 +314,18 @@ succession:
   found = NOTHING;
   seen = 0;
   if
-  :: features == EXISTING -> word[FEATURES] = 0  /* the tripwire, zeroed by the kernel when the file is cut short */
+  :: features == EXISTING ->     /* the tripwire, zeroed by the kernel when the file is cut short */
+     word[FEATURES] = 0
+#ifdef ALL_CLEAR
+     ; word[CLEAR] = 0           /* it zeroes upwards */
+#endif
   :: else ->                     /* Ring::announce() */
      store(S, WAITING, 0);
      store(S, FEATURES, features);
+#if defined(ALL_CLEAR) && !defined(NO_END_BY_NEXT)
+     fence(S);
+     store(S, CLEAR, 0);
+#endif
      fence(S)
   fi;
 #ifdef SETTLES
