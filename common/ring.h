@@ -456,6 +456,7 @@ class Ring : public HotPath {
   void retract_and_tell(Role role, std::uint32_t notice) noexcept {
     features(role).store(kFeatureOnTheWay, std::memory_order_relaxed);  // before [noticed]
     waiting_word(role).store(0, std::memory_order_relaxed);             // late is harmless: a wake too many
+    if (role == Role::receiver) end_all_clear();
     ZIPC_TEST_POINT("retract.before-notice");
     tell_of_departure(other(role), notice);
     ZIPC_TEST_POINT("retract.after-notice");
@@ -473,6 +474,7 @@ class Ring : public HotPath {
     if (!is_announced(role) && waiting_word(role).load(std::memory_order_relaxed) == 0) return;  // whose holder has gone
     features(role).store(0, std::memory_order_relaxed);      // late is harmless: the peer's sleep is limited
     waiting_word(role).store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
+    if (role == Role::receiver) end_all_clear();
     wake_one(role == Role::sender ? header_->tail : header_->head);
   }
 
@@ -522,7 +524,7 @@ class Ring : public HotPath {
     return reinterpret_cast<const std::byte*>(tripwire_) == memory + tripwire_offset(params_);
   }
   /// In place of a tripwire where there is none. Nobody writes it.
-  static inline std::atomic<std::uint8_t> whole_tripwire_[] = {kTripwire, kTripwire};
+  static inline std::atomic<std::uint8_t> whole_tripwire_[] = {kTripwire, kTripwire, 0};
 
   /// A message of that size is about to be published.
   void note_size(std::uint32_t size) noexcept {
@@ -632,7 +634,7 @@ class Ring : public HotPath {
     return head < params_.queue_size ? distance(carried().first, head) : 0;
   }
 
-  // A notice stands on the line of its reader, who looks at it for every message.
+  // A notice stands on the line of its reader.
   [[nodiscard]] static bool is_elsewhere(const std::atomic<std::uint32_t>& notice) noexcept {
     return (notice.load(kOrderObserve) & kNoticeElsewhere) != 0;  // [noticed]
   }
@@ -688,7 +690,7 @@ class Ring : public HotPath {
     waiting.compare_exchange_strong(none, announced);
   }
 
-  /// What look_whom_to_wake() has left to do, for every kind of peer. Ok or kMovedMeanwhile.
+  /// What publish_slots() and free_slots() have left to do, for every kind of peer. Ok or kMovedMeanwhile.
   [[gnu::cold]] [[nodiscard]] Error wake_and_look(Role role) noexcept {
     const Handshake side = role == Role::sender ? receiver_sleeps() : sender_sleeps();
     full_fence();  // [sleep-announced] [moving]; also, the kernel does not promise that who wakes others makes one
@@ -705,21 +707,23 @@ class Ring : public HotPath {
     return Error::ok;
   }
 
-  /// So that the next message need not look whom to wake, if there is nothing else to it. The caller is the sender.
+  /// So that the next message need not look whom to wake, if there is nothing else to it. The caller is the sender; it may be killed at
+  /// any step.
   void say_all_clear() noexcept {
-    const auto is_all = [this] {
+    const auto is_clear = [this] {
       constexpr std::uint32_t kWanted = kFeaturesOfKnown | kFeatureEndsAllClear;
-      if ((header_->receiver_features.load(kOrderObserve) & kWanted) != kWanted) return false;
-      if (!is_zipc(header_->receiver_features)) return false;
+      const std::uint32_t receiver = header_->receiver_features.load(kOrderObserve);
+      if ((receiver & kWanted) != kWanted || tripwire_->load(kOrderObserve) == 0) return false;
       return (header_->waiters.load(kOrderObserve) | header_->notice_to_sender.load(kOrderObserve)) == 0;
     };
-    if (own_ == header_ || !has_joined_heavy_fences() || !is_all()) return;
-    // Who has taken it away before has done so after what it has to say, and we look again; who does so later finds it.
-    tripwire_[kAllClearOffset].exchange(1);  // [sleep-announced] [moving]
-    full_fence();
-    if (!is_all()) tripwire_[kAllClearOffset].store(0);
+    if (own_ == header_ || !has_joined_heavy_fences() || !is_clear()) return;
+    auto& said = tripwire_[kAllClearOffset];
+    said.exchange(kAboutToSayClear);  // [sleep-announced] [moving]: what a 0 of before tells of is seen now
+    if (!is_clear()) return;
+    std::uint8_t unchanged = kAboutToSayClear;  // a 0 of later stays
+    said.compare_exchange_strong(unchanged, kAllClear);
   }
-  /// Of a receiver that is about to sleep, or has come.
+  /// Of a receiver that is about to sleep, has come, or leaves.
   void end_all_clear() noexcept {
     if (has_tripwire()) tripwire_[kAllClearOffset].exchange(0);  // [sleep-announced]: what it tells of is written
   }

@@ -394,7 +394,7 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
   // Without waiting, for the caller has better to do. Who enters the role holds this lock.
   auto lock = try_lock(file.fd.get(), file.name, LockKind::set_up);
   if (!lock) return false;
-  Ring ring(mapping.address(), params, nullptr);
+  Ring ring(mapping.address(), params, tripwire_of(mapping.address(), params));
   const bool has_gone = ring.is_announced(role) && !is_locked(file.fd.get(), file.name, lock_of(role));
   if (has_gone) {
     ZIPC_TEST_POINT("look.before-telling");
@@ -405,7 +405,7 @@ bool notice_departure(const SegmentFile& file, const Mapping& mapping, const Par
 }
 
 void leave_role(const Mapping& mapping, const Params& params, Role role) noexcept {
-  Ring ring(mapping.address(), params, nullptr);
+  Ring ring(mapping.address(), params, tripwire_of(mapping.address(), params));
   ring.retract_and_tell(role, kNoticePeerGone);
 }
 

@@ -23,17 +23,21 @@
 ///
 /// Where P is a sender, the waiting word stands on the line that S polls, which P has lost as soon as its index is out. So P3
 /// looks at one byte elsewhere, the all-clear (layout.hpp), which says that P has looked at the rest and that nothing has changed
-/// since; where it says nothing, P makes a full fence and looks:
+/// since; where it does not, P makes a full fence and looks:
 ///
 ///       P3  if (all_clear) done                  S1   waiting = 1; all_clear = 0 (exchange)
 ///           full fence; if (waiting != 0) wake   S2 to S4 as above
-///           else all_clear = 1 (exchange); full fence
-///                if (waiting != 0) all_clear = 0
+///           else all_clear = about to (exchange)
+///                if (waiting == 0) all_clear = 1, if it is "about to" (compare and exchange)
 ///
-/// To P3 and S3 the byte is what waiting was. It does not stay 1 behind S's back: if P's exchange comes after S's, it
-/// synchronises with it, and P sees S1 when it looks again; if before, S's stays. A notice that the channel moves is given in the same
-/// way, with the broker for S. A peer that comes takes it away, too, and an existing one has the kernel do it, which zeroes upwards:
-/// the tripwire's first byte, at which P looks again, goes first. That a peer has gone need not: P is told when the queue is full.
+/// To the proof above, the byte is what waiting was: S1 writes it before S2, and P3 reads it after P2. That P does not write 1 over it
+/// unawares: if its first exchange comes after S's, it reads the 0 of S, or one that came after it, and so sees S1 when it looks
+/// again; if before, the second fails, or comes before S's, too. (For the 0 of somebody else in between, that needs multi-copy atomicity, as
+/// [moving] of ring.h does.) P may be killed at any step: "about to" is not clear. In `waiting` there is all of the receiver that P would have to
+/// look at: its features, too, and so it makes the byte 0 when it comes and when it leaves. A notice that the channel moves is given
+/// in the same way, with the broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
+/// the tripwire, so that an existing receiver is met whichever of the two bytes the kernel makes 0 first. Who maps a channel's file
+/// by itself and brings it as memory of its own, which has no such byte, must not follow a receiver of zipc that was killed.
 ///
 /// The notice word (layout.hpp) is a second one to sleep on, for what the peer cannot say itself: that it has died, that
 /// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.

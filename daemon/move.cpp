@@ -93,7 +93,8 @@ Move::~Move() {
 Result<void> Move::freeze() {
   frozen_ = true;
   ZIPC_TEST_POINT("move.before-notice");
-  tell(kNoticeMoving, 0);
+  const bool are_told = tell(kNoticeMoving, 0);
+  if (!are_told) return system_failure(next_.name);
   ZIPC_TEST_POINT("move.before-fence");
   const bool is_fenced_for_all = heavy_fence();  // [moving]
   if (!is_fenced_for_all) full_fence();
@@ -122,16 +123,18 @@ Result<void> Move::commit() {
   return {};
 }
 
-void Move::tell(std::uint32_t bits, std::uint32_t without) noexcept {
+bool Move::tell(std::uint32_t bits, std::uint32_t without) noexcept {
+  bool are_told = true;
   for (const Role role : {Role::sender, Role::receiver}) {
     const bool loses_role = (bits & kNoticeMoved) != 0 && fenced_ == role;
-    const bool is_told = add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without);
-    // After the notice: as long as that stands, the sender does not say so again.
-    if (!is_told || (role == Role::sender && !end_all_clear(old_.get(), old_params_))) {
-      log::warning("cannot write to the header of channel " + next_.name);
-    }
+    bool is_told = add_notice(old_.get(), role, bits | (loses_role ? kNoticeFenced : 0u), without);
+    // As long as a notice stands, the sender does not say that all is clear again.
+    if (role == Role::sender && (bits & kNoticeMoving) != 0) is_told = end_all_clear(old_.get(), old_params_) && is_told;
+    if (!is_told) log::warning("cannot tell the " + std::string(to_string(role)) + " of channel " + next_.name + " that it moves");
+    are_told = are_told && is_told;
     ZIPC_TEST_POINT("move.after-telling-one");
   }
+  return are_told;
 }
 
 Result<std::vector<std::uint64_t>> Move::lengths(const SegmentHeader& header) const {

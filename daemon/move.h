@@ -55,7 +55,8 @@ class Move {
   /// The messages that wait, from `header`, a copy: their lengths, checked.
   [[nodiscard]] Result<std::vector<std::uint64_t>> lengths(const SegmentHeader& header) const;
   [[nodiscard]] Result<void> carry_over(const SegmentHeader& header, const std::vector<std::uint64_t>& lengths);
-  void tell(std::uint32_t bits, std::uint32_t without) noexcept;
+  /// Returns whether both sides are told.
+  bool tell(std::uint32_t bits, std::uint32_t without) noexcept;
 
   const Segments* segments_ = nullptr;
   ChannelSpec next_;

@@ -131,16 +131,13 @@ std::optional<FormerName> parse_former_name(std::string_view file) {
 }
 
 bool add_notice(int fd, Role to, std::uint32_t bits, std::uint32_t without) noexcept {
-  return platform::change_header_bits(fd, notice_offset(to), bits, without);
+  return platform::change_bits(fd, notice_offset(to), bits, without);
 }
 
 bool end_all_clear(int fd, const Params& params) noexcept {
   if (!has_tripwire(params)) return true;
-  struct stat status{};
-  if (fstat(fd, &status) != 0) return false;
-  if (static_cast<std::uint64_t>(status.st_size) < segment_size(params)) return true;  // with the tripwire the kernel has taken it
-  const std::uint8_t none = 0;  // if it is cut short just now, this makes it longer, but not whole again
-  return platform::write_at(fd, tripwire_offset(params) + kAllClearOffset, &none, sizeof none);
+  const std::uint64_t byte = tripwire_offset(params) + kAllClearOffset;
+  return platform::change_bits(fd, byte / 4 * 4, 0, 0xFFu << byte % 4 * 8);  // the first byte is the lowest: so is the format
 }
 
 void wake(int fd, Role role) noexcept {
@@ -300,7 +297,7 @@ bool Segments::expect(const LeasedSegment& leased, Role role) {
 void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& look) const {
   if (!look.ours) return;
   const std::uint32_t origin = kOriginLeasedOnce | (look.info->existing_peer_seen ? kOriginExistingPeer : 0);
-  if (!platform::change_header_bits(leased.fd.get(), offsetof(SegmentHeader, origin), origin, 0)) {
+  if (!platform::change_bits(leased.fd.get(), offsetof(SegmentHeader, origin), origin, 0)) {
     log::debug("cannot note the first use of a segment in its header");
   }
 }

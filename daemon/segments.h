@@ -181,9 +181,9 @@ inline constexpr bool kCanRename = true;
 [[nodiscard]] bool write_at(int fd, std::uint64_t offset, const void* bytes, std::size_t size) noexcept;
 /// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
 [[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
-/// Sets bits of a 32-bit field that others may write at the same time, the highest first, then clears bits likewise. Each bit
-/// is changed atomically; who sleeps on the field may wake.
-[[nodiscard]] bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept;
+/// Sets bits of the 32-bit word at `offset`, a multiple of 4, that others may write at the same time, the highest first, then clears bits
+/// likewise. Each bit is changed atomically; who sleeps on the word may wake. False if the file does not reach so far.
+[[nodiscard]] bool change_bits(int fd, std::uint64_t offset, std::uint32_t set, std::uint32_t clear) noexcept;
 /// Allocates the first `size` bytes of a file. `fd` is open for writing.
 [[nodiscard]] bool allocate(int fd, std::uint64_t size) noexcept;
 /// The valid channel names among the shared memory files; none where they cannot be listed.

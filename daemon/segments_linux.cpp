@@ -54,9 +54,9 @@ bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept
   return write_at(fd, offset, &value, sizeof value);
 }
 
-bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
+bool change_bits(int fd, std::uint64_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
   // By the kernel: it does it at once, and where a client has cut the file short it answers EFAULT, not with SIGBUS.
-  const auto mapping = Mapping::map(fd, sizeof(SegmentHeader));
+  const auto mapping = Mapping::map(fd, offset + sizeof set);
   if (!mapping) return false;
   const std::byte* word = static_cast<const std::byte*>(mapping->address()) + offset;
   const auto change = [&](unsigned operation, std::uint32_t bits) {

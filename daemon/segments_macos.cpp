@@ -25,13 +25,13 @@ bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept
   return true;
 }
 
-bool change_header_bits(int fd, std::size_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
-  void* memory = mmap(nullptr, sizeof(SegmentHeader), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+bool change_bits(int fd, std::uint64_t offset, std::uint32_t set, std::uint32_t clear) noexcept {
+  void* memory = mmap(nullptr, offset + sizeof set, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return false;
   auto& word = *reinterpret_cast<std::atomic<std::uint32_t>*>(static_cast<std::byte*>(memory) + offset);
   word.fetch_or(set);
   word.fetch_and(~clear);
-  munmap(memory, sizeof(SegmentHeader));
+  munmap(memory, offset + sizeof set);
   return true;
 }
 

@@ -299,7 +299,7 @@ class QueueWithCopies {
   [[nodiscard]] SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(memory_.data()); }
   [[nodiscard]] Ring sender() { return {&header(), &copies_, params_, tripwire(), nullptr}; }
   [[nodiscard]] Ring receiver() { return {&header(), &header(), params_, tripwire(), nullptr}; }
-  [[nodiscard]] bool is_all_clear() { return tripwire()[kAllClearOffset] != 0; }
+  [[nodiscard]] bool is_all_clear() { return tripwire()[kAllClearOffset] == kAllClear; }
 
  private:
   Params params_;
@@ -356,6 +356,10 @@ TEST(AllClear, IsEndedByWhoSleepsAndWhoComes) {
   queue.receiver().announce(Role::receiver);
   EXPECT_FALSE(queue.is_all_clear()) << "another one has come";
   say();
+  queue.receiver().retract_and_tell(Role::receiver, kNoticePeerGone);
+  EXPECT_FALSE(queue.is_all_clear()) << "it has left";
+  queue.receiver().announce(Role::receiver);
+  say();
   EXPECT_EQ(queue.sender().wait_for_space(deadline_after(std::chrono::milliseconds(1)), Waiting::sleep), Error::ok);
   EXPECT_TRUE(queue.is_all_clear()) << "what the sender does about itself is none of it";
 }
@@ -366,8 +370,14 @@ TEST(AllClear, IsAllThatASenderLooksAtAfterItsMessage) {
   ASSERT_EQ(queue.sender().send("x", 1), Error::ok);
   queue.header().notice_to_sender = kNoticeMoving;
   EXPECT_EQ(queue.sender().try_send("y", 1), Error::ok) << "the broker has not come to it yet";
-  queue.tripwire()[kAllClearOffset] = 0;
-  EXPECT_EQ(queue.sender().try_send("z", 1), kUnconcluded);
+  for (const std::uint8_t none : {std::uint8_t{0}, kAboutToSayClear}) {  // which a killed sender may have left
+    queue.tripwire()[kAllClearOffset] = none;
+    EXPECT_EQ(queue.sender().try_send("z", 1), kUnconcluded);
+  }
+  queue.tripwire()[kAllClearOffset] = kAllClear;
+  ASSERT_EQ(queue.sender().try_send("a", 1), Error::ok);
+  queue.tripwire()[0] = 0;
+  EXPECT_EQ(queue.sender().try_send("b", 1), kUnconcluded) << "the kernel may zero that byte first";
 }
 
 TEST(HotPath, CopiesEveryShortLength) {

@@ -223,7 +223,8 @@ class HotPath {
 
   /// Whether a sender with copies of its own has nobody to wake and is told nothing: P3 of waiting.h.
   [[nodiscard, gnu::always_inline]] bool is_all_clear() const noexcept {
-    return tripwire_[kAllClearOffset].load(kOrderObserve) != 0;  // [sleep-announced] [moving]
+    const std::uint8_t said = tripwire_[kAllClearOffset].load(kOrderObserve);  // [sleep-announced] [moving]
+    return (said & tripwire_->load(std::memory_order_relaxed)) != 0;           // as in whole()
   }
 
   /// Whether slot `index`, our own index, is possible; then `next` becomes the one that comes after it.

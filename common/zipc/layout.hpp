@@ -45,7 +45,7 @@ enum class Origin : std::uint32_t {
   dynamic = 2,      ///< the broker, on request
   provisioned = 3,  ///< the broker, from its configuration
 };
-/// What one side of a channel is told, in the notice word on the line that it reads on every message. Zero: nothing.
+/// What one side of a channel is told, in the notice word on its own line. Zero: nothing.
 enum Notice : std::uint32_t {
   kNoticePeerGone = 1u << 0,  ///< the peer has gone, and this side has not been told yet
   kNoticeDied = 1u << 1,      ///< the last peer ended without giving its role back
@@ -160,10 +160,12 @@ inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< its first byte
 /// Its second byte: not 0 while the sender's copies of the header (sender_copies.hpp) are what it says, and nobody can have come who
 /// changes it unseen. By the sender.
 inline constexpr std::size_t kInStepOffset = 1;
-/// Its third byte: not 0 while the sender knows that it has nobody to wake and is told nothing. It says so itself; away takes it who
-/// sleeps, who comes, the broker before it moves the channel, and the kernel with the rest. So a message that is sent need not look
-/// at the line that it was published on, which the receiver has taken away by then.
+/// Its third byte: kAllClear while the sender knows that it has nobody to wake and is told nothing. It says so itself; a receiver that
+/// sleeps, comes or leaves, the broker before it moves the channel, and the kernel with the rest make it 0. So a message that is sent need
+/// not look at the line that it was published on, which the receiver has taken away by then.
 inline constexpr std::size_t kAllClearOffset = 2;
+inline constexpr std::uint8_t kAllClear = kTripwire;  ///< one question for both: they have bits in common
+inline constexpr std::uint8_t kAboutToSayClear = 0xFF ^ kTripwire;
 /// In it there are the bits of the features of a peer of which no more is to be known: one branch for peer and tripwire.
 inline constexpr std::uint32_t kFeaturesOfKnown = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
 static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);

@@ -22,6 +22,9 @@
  *   sleep wake-once-for-each-announcement FIRST=FENCE REGISTERED=0 WAKE_ONCE
  *
  *   ok    all-clear                      FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR
+ *   ok    all-clear-said-by-one-who-dies FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR PUBLISHER_DIES
+ *   ok    all-clear-of-one-who-dies-then-existing FIRST=MEMBARRIER NEXT=EXISTING REGISTERED=1 ALL_CLEAR PUBLISHER_DIES SETTLES
+ *   sleep all-clear-said-before-it-is-so FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR PUBLISHER_DIES ABOUT_TO_IS_SAID
  *   sleep all-clear-said-at-once         FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR NO_SECOND_CHECK
  *   sleep all-clear-ended-too-early      FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR END_FIRST
  *   sleep all-clear-not-ended            FIRST=MEMBARRIER REGISTERED=1 ALL_CLEAR NO_END
@@ -70,6 +73,9 @@
 #define NOTICE_WORD 3
 #ifdef ALL_CLEAR
 #define CLEAR 4
+#define SAID 1
+#define ABOUT_TO 2
+bit tripwire = 1;
 #define WORDS 6
 #else
 #define WORDS 4
@@ -85,6 +91,9 @@
 #define MESSAGES 4
 
 proctype publisher() {
+#ifdef PUBLISHER_DIES
+  bit has_died = 0;
+#endif
   byte next = 1, features, waiting;
   do
   :: next <= MESSAGES ->
@@ -97,8 +106,16 @@ proctype publisher() {
 #endif
 #ifdef ALL_CLEAR
      if
-     :: word[CLEAR] != 0 -> goto published
-     :: else -> fence(P)     /* wake_and_look() */
+     :: word[CLEAR] == SAID ->
+        if
+        :: tripwire -> goto published
+        :: else
+        fi
+     :: else
+     fi;
+     fence(P);               /* wake_and_look() */
+     if
+     :: true
      fi;
      features = word[FEATURES];
 #endif
@@ -134,15 +151,32 @@ proctype publisher() {
         -> if
            :: features == MEMBARRIER && word[FEATURES] == MEMBARRIER && word[WAITING] == 0 ->  /* say_all_clear() */
               fence(P);
-              word[CLEAR] = 1;
-#ifndef NO_SECOND_CHECK
+#ifdef NO_SECOND_CHECK
+              word[CLEAR] = SAID
+#else
+#ifdef ABOUT_TO_IS_SAID
+              word[CLEAR] = SAID;
+#else
+              word[CLEAR] = ABOUT_TO;
+#endif
+#ifdef PUBLISHER_DIES
+              if                     /* its successor goes on; once is enough */
+              :: has_died == 0 -> has_died = 1; goto published
+              :: true
+              fi;
+#endif
               if
-              :: word[FEATURES] != MEMBARRIER -> word[CLEAR] = 0
-              :: else ->
-                 if
-                 :: word[WAITING] != 0 -> word[CLEAR] = 0
-                 :: else
-                 fi
+              :: word[FEATURES] == MEMBARRIER && word[WAITING] == 0 ->
+                 atomic {
+                   if
+                   :: word[CLEAR] == ABOUT_TO -> word[CLEAR] = SAID
+                   :: else
+                   fi
+                 }
+              :: else
+#ifdef ABOUT_TO_IS_SAID
+                 -> word[CLEAR] = 0
+#endif
               fi
 #endif
            :: else
@@ -314,12 +348,19 @@ succession:
   found = NOTHING;
   seen = 0;
   if
-  :: features == EXISTING ->     /* the tripwire, zeroed by the kernel when the file is cut short */
-     word[FEATURES] = 0
+  :: features == EXISTING ->     /* the tripwire, zeroed by the kernel when the file is cut short, in whatever order */
 #ifdef ALL_CLEAR
-     ; word[CLEAR] = 0           /* it zeroes upwards */
+     if
+     :: true -> word[CLEAR] = 0; atomic { tripwire = 0; word[FEATURES] = 0 }
+     :: true -> atomic { tripwire = 0; word[FEATURES] = 0 }; word[CLEAR] = 0
+     fi
+#else
+     word[FEATURES] = 0
 #endif
   :: else ->                     /* Ring::announce() */
+#ifdef ALL_CLEAR
+     tripwire = 1;               /* enter_role() */
+#endif
      store(S, WAITING, 0);
      store(S, FEATURES, features);
 #if defined(ALL_CLEAR) && !defined(NO_END_BY_NEXT)
