@@ -294,7 +294,7 @@ class Ring : public HotPath {
   [[nodiscard]] Bellman wait_by_doorbell(Role role, std::uint32_t serial) noexcept {
     const std::atomic<std::uint32_t>& publisher = features(other(role));
     waiting_word(role).store(kByDoorbell | serial, kOrderAnnounce);  // [sleep-announced]
-    if (role == Role::receiver) end_all_clear();
+    end_all_clear(role);
     const bool is_safe = fence_before_sleeping(publisher);
     const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
     if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
@@ -443,7 +443,7 @@ class Ring : public HotPath {
                                (role == Role::receiver && has_tripwire() ? kFeatureEndsAllClear : 0u) | more_features;
     waiting_word(role).store(0, std::memory_order_relaxed);  // the fence below: [sleep-announced]
     features(role).store(ours, std::memory_order_relaxed);   // the same
-    if (role == Role::receiver) end_all_clear();
+    end_all_clear(role);
     ZIPC_TEST_POINT("announce.before-notice");
     notice_to(other(role))
         .fetch_and(kNoticeElsewhere | kNoticeFenced, std::memory_order_release);  // [noticed]: nobody is gone
@@ -456,7 +456,7 @@ class Ring : public HotPath {
   void retract_and_tell(Role role, std::uint32_t notice) noexcept {
     features(role).store(kFeatureOnTheWay, std::memory_order_relaxed);  // before [noticed]
     waiting_word(role).store(0, std::memory_order_relaxed);             // late is harmless: a wake too many
-    if (role == Role::receiver) end_all_clear();
+    end_all_clear(role);
     ZIPC_TEST_POINT("retract.before-notice");
     tell_of_departure(other(role), notice);
     ZIPC_TEST_POINT("retract.after-notice");
@@ -474,7 +474,7 @@ class Ring : public HotPath {
     if (!is_announced(role) && waiting_word(role).load(std::memory_order_relaxed) == 0) return;  // whose holder has gone
     features(role).store(0, std::memory_order_relaxed);      // late is harmless: the peer's sleep is limited
     waiting_word(role).store(0, std::memory_order_relaxed);  // late is harmless: a wake too many
-    if (role == Role::receiver) end_all_clear();
+    end_all_clear(role);
     wake_one(role == Role::sender ? header_->tail : header_->head);
   }
 
@@ -711,10 +711,8 @@ class Ring : public HotPath {
   /// any step.
   void say_all_clear() noexcept {
     const auto is_clear = [this] {
-      constexpr std::uint32_t kWanted = kFeaturesOfKnown | kFeatureEndsAllClear;
-      const std::uint32_t receiver = header_->receiver_features.load(kOrderObserve);
-      if ((receiver & kWanted) != kWanted || tripwire_->load(kOrderObserve) == 0) return false;
-      return (header_->waiters.load(kOrderObserve) | header_->notice_to_sender.load(kOrderObserve)) == 0;
+      const std::uint32_t receiver = header_->receiver_features.load(std::memory_order_relaxed);  // after the 0, or the next one ends it
+      return (receiver & kFeatureEndsAllClear) != 0 && look_at_receiver() == Error::ok;
     };
     if (own_ == header_ || !has_joined_heavy_fences() || !is_clear()) return;
     auto& said = tripwire_[kAllClearOffset];
@@ -723,9 +721,9 @@ class Ring : public HotPath {
     std::uint8_t unchanged = kAboutToSayClear;  // a 0 of later stays
     said.compare_exchange_strong(unchanged, kAllClear);
   }
-  /// Of a receiver that is about to sleep, has come, or leaves.
-  void end_all_clear() noexcept {
-    if (has_tripwire()) tripwire_[kAllClearOffset].exchange(0);  // [sleep-announced]: what it tells of is written
+  /// Of the holder of `role` that is about to sleep, has come, or leaves: a receiver takes it away.
+  void end_all_clear(Role role) noexcept {
+    if (role == Role::receiver && has_tripwire()) tripwire_[kAllClearOffset].exchange(0);  // [sleep-announced]: what it tells of is written
   }
 
   /// What the holder of `role` waits for: Error::timeout if it is not there yet.
@@ -755,7 +753,7 @@ class Ring : public HotPath {
       ZIPC_TEST_POINT("wait.before-announcing");
       side.waiting.store(stamp, kOrderAnnounce);  // [sleep-announced]
       ZIPC_TEST_POINT("wait.after-announcing");
-      if (role == Role::receiver) end_all_clear();
+      end_all_clear(role);
       const bool is_safe = fence_before_sleeping(publisher_features);
       found = look_for(role);
       if (found != Error::timeout) break;

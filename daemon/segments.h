@@ -182,7 +182,7 @@ inline constexpr bool kCanRename = true;
 /// Replaces a 32-bit field that nobody else writes. `fd` is open for writing.
 [[nodiscard]] bool write_header_word(int fd, std::size_t offset, std::uint32_t value) noexcept;
 /// Sets bits of the 32-bit word at `offset`, a multiple of 4, that others may write at the same time, the highest first, then clears bits
-/// likewise. Each bit is changed atomically; who sleeps on the word may wake. False if the file does not reach so far.
+/// likewise. Each bit is changed atomically; who sleeps on the word may wake. False if it lies in no page of the file.
 [[nodiscard]] bool change_bits(int fd, std::uint64_t offset, std::uint32_t set, std::uint32_t clear) noexcept;
 /// Allocates the first `size` bytes of a file. `fd` is open for writing.
 [[nodiscard]] bool allocate(int fd, std::uint64_t size) noexcept;

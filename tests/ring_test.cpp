@@ -308,11 +308,11 @@ class QueueWithCopies {
 };
 
 TEST(AllClear, IsSaidWhenAMessageIsSentAndThereIsNothingElseToDo) {
-  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
+  const bool may_be_said = join_heavy_fences();  // without membarrier every message looks
   QueueWithCopies queue({.queue_size = 64, .message_size = 8});
   const auto expect_after_sending = [&](bool is_said, const char* why) {
     ASSERT_EQ(queue.sender().send("x", 1), Error::ok) << why;
-    EXPECT_EQ(queue.is_all_clear(), is_said) << why;
+    EXPECT_EQ(queue.is_all_clear(), is_said && may_be_said) << why;
     queue.tripwire()[kAllClearOffset] = 0;
   };
   expect_after_sending(true, "all is well");
@@ -337,14 +337,9 @@ TEST(AllClear, IsSaidWhenAMessageIsSentAndThereIsNothingElseToDo) {
   expect_after_sending(true, "all is well again");
 }
 
-TEST(AllClear, IsEndedByWhoSleepsAndWhoComes) {
-  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
+TEST(AllClear, IsEndedByWhoSleepsComesOrLeaves) {
   QueueWithCopies queue({.queue_size = 4, .message_size = 8});
-  const auto say = [&] {
-    ASSERT_EQ(queue.sender().send("x", 1), Error::ok);
-    ASSERT_EQ(queue.receiver().receive().error, Error::ok);
-    ASSERT_TRUE(queue.is_all_clear());
-  };
+  const auto say = [&] { queue.tripwire()[kAllClearOffset] = kAllClear; };
   say();
   EXPECT_EQ(queue.receiver().wait_for_message(deadline_after(std::chrono::milliseconds(1)), Waiting::sleep), Error::timeout);
   EXPECT_FALSE(queue.is_all_clear()) << "it has slept";
@@ -365,9 +360,9 @@ TEST(AllClear, IsEndedByWhoSleepsAndWhoComes) {
 }
 
 TEST(AllClear, IsAllThatASenderLooksAtAfterItsMessage) {
-  if (!join_heavy_fences()) GTEST_SKIP() << "without membarrier every message looks";
   QueueWithCopies queue({.queue_size = 64, .message_size = 8});
   ASSERT_EQ(queue.sender().send("x", 1), Error::ok);
+  queue.tripwire()[kAllClearOffset] = kAllClear;
   queue.header().notice_to_sender = kNoticeMoving;
   EXPECT_EQ(queue.sender().try_send("y", 1), Error::ok) << "the broker has not come to it yet";
   for (const std::uint8_t none : {std::uint8_t{0}, kAboutToSayClear}) {  // which a killed sender may have left

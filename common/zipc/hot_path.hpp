@@ -306,7 +306,11 @@ class HotPath {
     light_fence();  // [sleep-announced] [moving]: what decides about the fence is read after the index is published, too
     ZIPC_TEST_POINT("wake.after-fence");
     if (own_ != header_) [[likely]] return is_all_clear() ? Error::ok : kUnconcluded;
-    // An existing receiver may sleep, whatever its predecessor has announced.
+    return look_at_receiver();
+  }
+
+  /// Whether there is more to do for a sender that has published; an existing receiver may sleep, whatever its predecessor has announced.
+  [[nodiscard, gnu::always_inline]] Error look_at_receiver() const noexcept {
     return look_whom_to_wake(whole(header_->receiver_features), header_->waiters, header_->notice_to_sender);
   }
 

@@ -114,9 +114,6 @@ proctype publisher() {
      :: else
      fi;
      fence(P);               /* wake_and_look() */
-     if
-     :: true
-     fi;
      features = word[FEATURES];
 #endif
      if                      /* P2 */
