@@ -90,15 +90,19 @@ struct RawFutex {
 };
 
 /// The least that sending can be: a call that copies 8 bytes and publishes them with one release store. It never looks
-/// whether there is room: only for send_alone, which leaves room.
+/// whether there is room: only for send_alone, which leaves room. With `with_format` it also writes what zipc's format wants: the length,
+/// which has another line than the data, and the counters.
+template <bool with_format>
 struct CopyAndStore {
-  static constexpr const char* kName = "limit: copy, store and call";
+  static constexpr const char* kName = with_format ? "limit: copy, length, store and call" : "limit: copy, store and call";
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) { return c.workload == Workload::send_alone && c.size == 8; }
   static std::string absent(const Case&) { return {}; }
   struct Ring {
     Line tail;
+    std::uint64_t messages, bytes;
     Message<8> slots[16384];
+    std::uint64_t lengths[16384];
   };
   template <std::size_t>
   struct Channel : Shared<Ring> {
@@ -106,6 +110,11 @@ struct CopyAndStore {
   };
   [[gnu::noipa]] static void store(Ring& ring, std::uint64_t index, const void* bytes, std::size_t size) {
     std::memcpy(&ring.slots[index % std::size(ring.slots)], bytes, size);
+    if (with_format) {
+      ring.lengths[index % std::size(ring.lengths)] = size;
+      ++ring.messages;
+      ring.bytes += size;
+    }
     ring.tail.value.store(index + 1, std::memory_order_release);
   }
   template <std::size_t Size>
@@ -125,7 +134,8 @@ struct CopyAndStore {
     template <Wait>
     void receive(std::uint64_t number) {
       spin_until([&] { return ring.tail.value.load(std::memory_order_acquire) > number; });
-      if (!check<8>(&ring.slots[number % std::size(ring.slots)], number)) give_up("wrong message");
+      const std::uint64_t slot = number % std::size(ring.slots);
+      if (!check<8>(&ring.slots[slot], number) || (with_format && ring.lengths[slot] != 8)) give_up("wrong message");
     }
     Ring& ring;
   };
@@ -432,7 +442,8 @@ class BandwidthLimit final : public Contestant {
 void add_limits(Contestants& all) {
   add<RawLine>(all);
   add<RawFutex>(all);
-  add<CopyAndStore>(all);
+  add<CopyAndStore<false>>(all);
+  add<CopyAndStore<true>>(all);
   add<BareRing<Pause::none>>(all);
   add<BareRing<Pause::brief>>(all);
   add<BareRing<Pause::lasting>>(all);
