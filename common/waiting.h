@@ -32,10 +32,11 @@
 ///
 /// To the proof above, the byte is what waiting was: S1 writes it before S2, and P3 reads it after P2. That P does not write 1 over it
 /// unawares: if its first exchange comes after S's, it reads the 0 of S, or one that came after it, and so sees S1 when it looks
-/// again; if before, the second fails, or comes before S's, too. Who else makes it 0 does so by an atomic change, too, never by a store, and so hands on
-/// what S has written (a release sequence); tests/model/litmus checks that. P may be killed at any step: "about to" is not clear. In `waiting` there is all of the receiver that P would have to
-/// look at: its features, too, and so it makes the byte 0 when it comes and when it leaves. A notice that the channel moves is given
-/// in the same way, with the broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
+/// again; if before, the second fails, or comes before S's, too. Who else makes it 0 does so by an atomic change, never by a store,
+/// and so hands on what S has written (a release sequence); but for the kernel, which makes the tripwire 0, too. P may be killed at
+/// any step: "about to" is not clear. In `waiting` there is all of the receiver that P would have to look at: its features, too, and
+/// so it makes the byte 0 when it comes and when it leaves. A notice that the channel moves is given in the same way, with the
+/// broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
 /// the tripwire, so that an existing receiver is met whichever of the two bytes the kernel makes 0 first. Who maps a channel's file
 /// by itself and brings it as memory of its own, which has no such byte, must not follow a receiver of zipc that was killed.
 ///
@@ -66,7 +67,7 @@
 /// what it published and has announced its next sleep, but before S4. To wake once for each announcement would then lose
 /// the wake-up of the next publication; a test that hung has shown it.
 ///
-/// tests/model/handshake.pml and tests/model/doorbell.pml check all of this, and what goes wrong where a piece is missing.
+/// tests/model/handshake.pml, doorbell.pml and litmus check all of this, and what goes wrong where a piece is missing.
 #pragma once
 
 #include <algorithm>
