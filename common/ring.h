@@ -277,14 +277,15 @@ class Ring : public HotPath {
     const std::uint32_t nothing = role == Role::receiver ? own : after(own);
     const Sighting notice(side.notice);
     Pace unlearnt;
-    const Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
+    Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
     for (int left = pace.spins(), turn = 0; left > 0; left -= turn) {
       // Two loads a turn, so that what comes is seen at once; who looks then synchronises.
       if (side.index.load(std::memory_order_relaxed) != nothing || notice.has_changed()) {
-        if (pace_ != nullptr) pace_->spun();
+        pace.spun();
         return true;
       }
-      turn = 1 + pace.pauses();
+      if (role == Role::receiver) pace.found_nothing();
+      turn = pace.pauses_between_looks() + pace.pauses();
       spin_pauses(turn);
     }
     return false;

@@ -100,6 +100,24 @@ TEST(Pace, PausesInAStreamAndNotOnASingleProcessor) {
   EXPECT_EQ(pace.spins_of(0), 0);
 }
 
+TEST(Pace, LooksLessOftenInADialogueWhereLinesAreSlow) {
+  Pace pace;
+  EXPECT_EQ(pace.pauses_between_looks(), 1);
+  const auto dialogue = [&pace](int looks) {
+    for (int i = 0; i < 20; ++i) {
+      pace.found_one();
+      for (int look = 0; look < looks; ++look) pace.found_nothing();
+    }
+    return pace.pauses_between_looks();
+  };
+  EXPECT_EQ(dialogue(3), 1) << "as it should be";
+  EXPECT_EQ(dialogue(11), Pace::kMostBetweenLooks);
+  EXPECT_EQ(dialogue(4), Pace::kMostBetweenLooks) << "as it should be";
+  EXPECT_EQ(dialogue(1), 1) << "what comes at once is seen late";
+  EXPECT_EQ(dialogue(11), Pace::kMostBetweenLooks);
+  EXPECT_EQ(dialogue(1000), 1) << "its peer is busy with something else: that tells nothing of the lines";
+}
+
 TEST(HotPath, FindsTheOneMessageOfADialogue) {
   Queue queue({.queue_size = 8, .message_size = 8});
   ASSERT_EQ(queue.ring().send("first", 5), Error::ok);

@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,22 +89,28 @@ class Batch {
   explicit operator bool() const noexcept { return error_ == Error::ok; }
   [[nodiscard]] Error error() const noexcept { return error_; }
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
-  /// All of slot `i`, message_size bytes. Of loaned slots, it also has the cache fetch a later one: ask for each once.
+  /// All of slot `i`, message_size bytes. It also has the cache fetch a later one: ask for each once, in order.
   [[nodiscard]] std::span<std::byte> operator[](std::size_t i) const noexcept {
     std::byte* slot = data_ + i * stride_;
-    // As HotPath::fetch_ahead() does with slots: batches of 64-byte messages take 0.7 to 0.8 times as long.
-    if (fetched_ != 0) fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + kSlotsAhead * stride_, fetched_);
+    // As HotPath does with slots: batches of 64-byte messages that are written take 0.7 to 0.8 times as long, that are read 0.8 to 1.0 times.
+    if (i + kSlotsAhead < fetchable_) {
+      std::byte* later = slot + kSlotsAhead * stride_;
+      is_loaned_ ? fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(later), fetched_) : fetch_all_for_reading(later, fetched_);
+    }
     return {slot, stride_};
   }
 
  private:
   friend class Sender;
+  friend class Receiver;
 
   std::byte* data_ = nullptr;
   std::size_t stride_ = 0;
-  std::size_t count_ = 0;
+  std::uint32_t count_ = 0;
+  std::uint32_t fetchable_ = 0;  // slots from the first, which may be more than there are in the batch
   Error error_ = Error::ok;
   std::uint16_t fetched_ = 0;  // bytes of each later slot
+  bool is_loaned_ = false;     // and so to be written
 };
 static_assert(sizeof(Batch) == 3 * sizeof(std::size_t) + 8);
 using Loaned = MessageOrError;
@@ -226,7 +233,10 @@ class Sender : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch loan_batch(std::size_t most) noexcept {
     const SlotRun run = operations::loan_run(context_, operations::to_count(most));
     Batch batch(run, context_.params.message_size);  // which may be others than before
-    if (batch && is_hot(context_)) batch.fetched_ = static_cast<std::uint16_t>(sending_path_of(context_).fetched_ahead());
+    if (!batch || !is_hot(context_)) return batch;
+    batch.fetched_ = sending_path_of(context_).fetched_ahead();
+    batch.is_loaned_ = true;
+    if (batch.fetched_ != 0) batch.fetchable_ = std::numeric_limits<std::uint32_t>::max();
     return batch;
   }
   /// Sends the first sizes[i] bytes of loaned slot i, for all i, at once. Errors as for send(); then none was sent, or, if the
@@ -282,7 +292,11 @@ class Receiver : public Endpoint {
   /// pop_batch(). Errors as for peek().
   [[nodiscard, gnu::always_inline]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
     const SlotRun run = operations::peek_run(context_, sizes.data(), operations::to_count(sizes.size()));
-    return {run, context_.params.message_size};  // which may be others than before
+    Batch batch(run, context_.params.message_size);  // as above
+    if (!batch || !is_hot(context_)) return batch;
+    batch.fetched_ = fetched_of(sizes[0]);
+    batch.fetchable_ = receiving_path_of(context_).known_to_wait();
+    return batch;
   }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
   [[nodiscard, gnu::always_inline]] Error pop_batch(std::size_t count) noexcept {

@@ -124,11 +124,22 @@ inline constexpr std::size_t kShort = 256;
 
 inline constexpr std::size_t kCacheLine = 64;  // of nearly all processors; it need not be
 inline constexpr std::size_t kMostFetched = 1024;
+[[nodiscard]] constexpr std::uint16_t fetched_of(std::size_t size) noexcept {
+  return static_cast<std::uint16_t>(std::min(size, kMostFetched));
+}
 /// About as many lines as `size` bytes from there take; not more than kMostFetched bytes, and one line at least.
 [[gnu::always_inline]] inline void fetch_all_for_writing(std::uintptr_t address, std::size_t size) noexcept {
   fetch_for_writing(address);
   for (std::size_t offset = kCacheLine; offset < size && offset < kMostFetched; offset += kCacheLine) {
     fetch_for_writing(address + offset);
+  }
+}
+
+/// The same of lines that are going to be read.
+[[gnu::always_inline]] inline void fetch_all_for_reading(const std::byte* from, std::size_t size) noexcept {
+  __builtin_prefetch(from);
+  for (std::size_t offset = kCacheLine; offset < size && offset < kMostFetched; offset += kCacheLine) {
+    __builtin_prefetch(from + offset);
   }
 }
 
@@ -186,12 +197,14 @@ class HotPath {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     // A cached tail is used only while the sender is known to be zipc.
     if (head >= params_.queue_size || !is_zipc(header_->sender_features)) [[unlikely]] return {.error = kUndone};
-    if (header_->cached_tail.load(std::memory_order_relaxed) == head) [[unlikely]] {  // our own copy
+    const std::uint32_t known = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
+    if (known == head) [[unlikely]] {
       const Error seen = look_for_one(head, has_spun);
       if (seen != Error::ok) return {.error = seen};
     }
     const std::uint64_t size = items()[head].load(std::memory_order_relaxed);  // after [message-ready]
     if (size > params_.message_size) [[unlikely]] return {.error = kUndone};
+    if (known != head) fetch_received_ahead(head, known, size);
     return {.index = head, .data = slot_data(head), .size = static_cast<std::uint32_t>(size)};
   }
 
@@ -212,9 +225,14 @@ class HotPath {
   }
 
   /// Bytes of the slot kSlotsAhead after each loaned one that are to be fetched before it is written: 0 to kMostFetched.
-  [[nodiscard]] std::size_t fetched_ahead() const noexcept {
+  [[nodiscard]] std::uint16_t fetched_ahead() const noexcept {
     if (!fetches_ahead(params_)) return 0;
-    return std::min<std::size_t>(own_->largest.load(std::memory_order_relaxed), kMostFetched);  // our own counter
+    return fetched_of(own_->largest.load(std::memory_order_relaxed));  // our own counter
+  }
+  /// How many messages the receiver knows to wait.
+  [[nodiscard]] std::uint32_t known_to_wait() const noexcept {
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);   // our own index
+    return distance(head, header_->cached_tail.load(std::memory_order_relaxed));  // our own copy
   }
 
  protected:
@@ -259,6 +277,13 @@ class HotPath {
     if (length % kCacheLine == 0) fetch_for_writing(length);
     fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + std::uintptr_t{kSlotsAhead} * params_.message_size, longest());
   }
+  /// Of a receiver that knows all messages before `known`, and has read the length of that in slot `head`: fetches the one kSlotsAhead
+  /// after it, if that is there, as if it were as long. Processors do that themselves, as far as they look ahead, but what is done with each
+  /// message may be more than that.
+  [[gnu::always_inline]] void fetch_received_ahead(std::uint32_t head, std::uint32_t known, std::size_t size) const noexcept {
+    if (distance(head, known) <= kSlotsAhead) return;
+    fetch_all_for_reading(slot_data(head) + std::size_t{kSlotsAhead} * params_.message_size, size);
+  }
   /// No message so far has had more bytes.
   [[nodiscard, gnu::always_inline]] std::uint32_t longest() const noexcept {
     const std::uint32_t most = params_.message_size;
@@ -269,9 +294,13 @@ class HotPath {
   /// one message. Error::ok, empty or kUndone.
   [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head, bool has_spun) const noexcept {
     if (pace_ == nullptr || !pace_->looks_at_once()) return kUndone;
-    // Who has just looked in vain leaves the sender's line alone for the one moment: a round trip takes 0.87 times as long.
+    // Who has just looked in vain leaves the sender's line alone for a moment: a round trip takes 0.87 times as long (pace.hpp).
     const bool expects_one = pace_->expects_one();
-    if (!has_spun && expects_one) spin_pause();
+    if (!has_spun && expects_one) {
+      int left = pace_->pauses_between_looks();
+      do spin_pause();
+      while (--left != 0);
+    }
     const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
     // We wait by a doorbell, which has to be taken back first, or are told something.
     const std::uint32_t waiting = header_->waiters.load(std::memory_order_relaxed);        // our own word, on a line that is here
