@@ -717,10 +717,14 @@ class Ring : public HotPath {
     };
     if (own_ == header_ || !has_joined_heavy_fences() || !is_clear()) return;
     auto& said = tripwire_[kAllClearOffset];
+    ZIPC_TEST_POINT("all-clear.before-about-to");
     said.exchange(kAboutToSayClear);  // [sleep-announced] [moving]: what a 0 of before tells of is seen now
+    ZIPC_TEST_POINT("all-clear.after-about-to");
     if (!is_clear()) return;
+    ZIPC_TEST_POINT("all-clear.before-saying");
     std::uint8_t unchanged = kAboutToSayClear;  // a 0 of later stays
     said.compare_exchange_strong(unchanged, kAllClear);
+    ZIPC_TEST_POINT("all-clear.after-saying");
   }
   /// Of the holder of `role` that is about to sleep, has come, or leaves: a receiver takes it away.
   void end_all_clear(Role role) noexcept {

@@ -9,6 +9,11 @@
  *   ok    membarriers                SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER
  *   more  fences-role-lost           SENDER_FENCES=1 RECEIVER_FENCES=1 BROKER=FENCE ROLE_IS_LOST
  *   ok    membarriers-role-lost      SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ROLE_IS_LOST
+ *   ok    all-clear                  SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ALL_CLEAR
+ *   claim all-clear-not-ended        SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ALL_CLEAR NO_END
+ *   claim all-clear-ended-too-early  SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ALL_CLEAR END_FIRST
+ *   claim all-clear-ended-too-late   SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ALL_CLEAR END_LAST
+ *   claim all-clear-said-at-once     SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=MEMBARRIER ALL_CLEAR NO_SECOND_CHECK
  *   claim broker-has-no-membarrier   SENDER_FENCES=0 RECEIVER_FENCES=0 BROKER=FENCE
  *   claim sender-does-not-fence      SENDER_FENCES=0 RECEIVER_FENCES=1 BROKER=FENCE
  *   claim receiver-does-not-fence    SENDER_FENCES=1 RECEIVER_FENCES=0 BROKER=FENCE ROLE_IS_LOST
@@ -19,6 +24,8 @@
  *   claim receiver-looks-once        SENDER_FENCES=1 RECEIVER_FENCES=1 BROKER=FENCE RECEIVER_LOOKS_ONCE
  *   sleep sender-looks-once          SENDER_FENCES=1 RECEIVER_FENCES=1 BROKER=FENCE SENDER_LOOKS_ONCE
  *
+ * ALL_CLEAR: after the act the sender looks at one word, in which it has said itself that it is told nothing (kAllClearOffset of
+ * layout.hpp); the broker zeroes it with the notice. Without, it looks at the notice itself, as one that goes by the header does.
  * A side that fences does nothing that one which does not may not do: membarriers stands for a fence on one side, too.
  * more: with --thorough only. ROLE_IS_LOST: the receiver's role is taken away with the first move, and a successor goes on.
  * sender-looks-once: the sender has looked at its notice before it is set, and at head after the broker has; the receiver has
@@ -57,6 +64,12 @@ byte notice[GENERATIONS * 2];  /* generation * 2 + role */
 byte final_head[GENERATIONS], final_tail[GENERATIONS];
 byte present = 0;              /* the generation that has the channel's name */
 
+#ifdef ALL_CLEAR
+#define SAID 1
+#define ABOUT_TO 2
+byte clear[GENERATIONS];
+#endif
+
 #define told(g, role) notice[(g) * 2 + (role)]
 #define after(g, index) ((index + 1 == slots(g)) -> 0 : index + 1)
 #define distance(g, from, to) ((to) >= (from) -> (to) - (from) : (to) + slots(g) - (from))
@@ -72,6 +85,31 @@ inline await_move(role) {
   told(g, role) != MOVING;
   has_moved = (told(g, role) & MOVED) != 0
 }
+
+#ifdef ALL_CLEAR
+/* Ring::say_all_clear(); both changes of the word are atomic, and so fences. */
+inline say_all_clear() {
+  if
+  :: told(g, S) == 0 ->
+#ifdef NO_SECOND_CHECK
+     clear[g] = SAID
+#else
+     clear[g] = ABOUT_TO;
+     if
+     :: told(g, S) == 0 ->
+        atomic {
+          if
+          :: clear[g] == ABOUT_TO -> clear[g] = SAID
+          :: else
+          fi
+        }
+     :: else
+     fi
+#endif
+  :: else
+  fi
+}
+#endif
 
 proctype sender() {
   byte g = 0, tail = 0, number = 1, next, head = 0;  /* head: cached_head */
@@ -109,11 +147,22 @@ proctype sender() {
         :: SENDER_FENCES -> fence(S)
         :: else
         fi;
+#ifdef ALL_CLEAR
+        if                                          /* HotPath::is_all_clear() */
+        :: clear[g] == SAID -> number++; goto go_on
+        :: else -> fence(S)                         /* wake_and_look() */
+        fi;
+#endif
 #ifdef NO_LOOK_AFTER
         number++
 #else
         if                                          /* [moving] */
-        :: told(g, S) == 0 -> number++
+        :: told(g, S) == 0 ->
+           number++;
+#ifdef ALL_CLEAR
+           say_all_clear();
+#endif
+           goto go_on
         :: else ->                                  /* kMovedMeanwhile */
            await_move(S);
            if
@@ -278,13 +327,22 @@ proctype broker() {
 #ifdef LOOK_FIRST
      look_at_indices();
 #endif
+#if defined(ALL_CLEAR) && defined(END_FIRST)
+     clear[g] = 0;
+#endif
      told(g, S) = MOVING;                           /* Move::freeze() */
+#if defined(ALL_CLEAR) && !defined(NO_END) && !defined(END_FIRST) && !defined(END_LAST)
+     clear[g] = 0;                                  /* end_all_clear() */
+#endif
      told(g, R) = MOVING;
 #ifndef BARRIER_FIRST
      barrier();
 #endif
 #ifndef LOOK_FIRST
      look_at_indices();
+#endif
+#if defined(ALL_CLEAR) && defined(END_LAST)
+     clear[g] = 0;
 #endif
      atomic { from = head; to = 0; gives_up = distance(g, head, tail) >= slots(g + 1) };  /* would not fit */
      do

@@ -446,6 +446,28 @@ def dies_ringing(world, stop_at):
         assert receiver.do("try").startswith("peer_gone")
 
 
+def says_clear(world, stop_at, then):
+    """The sender says that it need wake nobody, its receiver being busy with something else; and is killed, or finds that it is no longer so."""
+    receiver = world.attached("receiver", paced=True)
+    sender = world.peer("sender", stop_at=stop_at)
+    sender.await_stop()
+    if then == "dies":
+        sender.kill()
+        receiver.feed(MESSAGES)
+        world.told(receiver, sender)
+        is_succeeded(world, "sender", sender, receiver)
+        return
+    if then == "is moved":
+        world.resize()
+    receiver.feed(MESSAGES)
+    if then == "is slept beside":
+        world.await_asleep("receiver")
+    sender.go_on()
+    sender.check()
+    receiver.check()
+    world.stream(receiver)
+
+
 def dies_first(world, stop_at, victim_role):
     """While it makes the channel."""
     victim = world.peer(victim_role, stop_at=stop_at)
@@ -559,6 +581,9 @@ def add_peers():
                           "detach.before-unmapping"]:
                 add(dies_leaving, point, role, brokered=brokered)
         add(dies_leaving, "detach.after-unmapping", "sender", brokered=brokered)
+        for point in ["before-about-to", "after-about-to", "before-saying", "after-saying"]:
+            for then in ("dies", "is slept beside", *(["is moved"] if brokered else [])):
+                add(says_clear, f"all-clear.{point}", then, brokered=brokered)
     add(dies_ringing, "wake.before-ringing")
     for role in OTHER:
         for point in ["look.before-telling", "retract.before-notice", "retract.after-notice", "retract.after-features"]:
