@@ -130,6 +130,16 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
 /// Whether a sender that knew of no free slot has one by a glance.
 bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
 
+/// What the ring does at once, which the caller's own copy has not done because the message is long, or because there was no slot.
+Error try_again(ZipcContext& sender, const void* message, std::size_t size) noexcept {
+  if (!is_hot(sender)) return kUndone;
+  Ring ring = ring_of(sender);
+  const auto attempt = [&] { return size > kShort ? ring.try_send_long(message, size) : ring.try_send(message, size); };
+  Error sent = size > kShort ? attempt() : kUndone;
+  if (sent == kUndone && ring.look_for_space()) sent = attempt();
+  return sent;
+}
+
 /// Whether look_again() has spun before a call goes on here with `met`.
 bool has_looked_again(const ZipcContext& context, Error met) noexcept {
   return met == Error::empty && !has(context, kContextHasDescriptor);
@@ -147,7 +157,7 @@ namespace otherwise {
 
 Error send(ZipcContext& sender, const void* message, std::size_t size, Timeout timeout, Error met) noexcept {
   if (sender.queue == nullptr) return Error::closed;
-  if (met == kUndone && has_found_space(sender)) met = ring_of(sender).try_send(message, size);
+  if (met == kUndone) met = try_again(sender, message, size);
   if (met == Error::ok) return met;
   Patience patience(timeout);
   while (true) {
