@@ -175,6 +175,24 @@ TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
       ASSERT_EQ(receiver->receive()->data[0], std::byte{8});
       for (std::size_t k = 0; k < batch.size(); ++k) ASSERT_EQ(receiver->receive()->data[0], std::byte{9});
     }
+    // Those that wait are fetched, too, one by one and in batches; each lap begins at another slot.
+    for (int lap = 0; lap < 10; ++lap) {
+      std::uint32_t waiting = 0;
+      while (sender->send(message) == Error::ok) ++waiting;
+      ASSERT_EQ(waiting, params.queue_size - 1);
+      for (std::uint32_t i = 0; i < waiting / 2; ++i) ASSERT_EQ(receiver->receive()->data.size(), message.size());
+      for (waiting -= waiting / 2; waiting != 0;) {
+        EXPECT_EQ(receiver->peek_batch({}).size(), 0u);
+        const Batch batch = receiver->peek_batch(sizes);
+        ASSERT_TRUE(batch);
+        for (std::size_t k = 0; k < batch.size(); ++k) {
+          ASSERT_EQ(sizes[k], message.size());
+          EXPECT_TRUE(std::equal(message.begin(), message.end(), batch[k].begin()));
+        }
+        ASSERT_EQ(receiver->pop_batch(batch.size()), Error::ok);
+        waiting -= static_cast<std::uint32_t>(batch.size());
+      }
+    }
   }
   munmap(pages, 2 * kPage);
 }

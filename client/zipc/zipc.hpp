@@ -233,7 +233,7 @@ class Sender : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch loan_batch(std::size_t most) noexcept {
     const SlotRun run = operations::loan_run(context_, operations::to_count(most));
     Batch batch(run, context_.params.message_size);  // which may be others than before
-    if (!batch || !is_hot(context_)) return batch;
+    if (batch.size() == 0 || !is_hot(context_)) return batch;
     batch.fetched_ = sending_path_of(context_).fetched_ahead();
     batch.is_loaned_ = true;
     if (batch.fetched_ != 0) batch.fetchable_ = std::numeric_limits<std::uint32_t>::max();
@@ -293,7 +293,7 @@ class Receiver : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
     const SlotRun run = operations::peek_run(context_, sizes.data(), operations::to_count(sizes.size()));
     Batch batch(run, context_.params.message_size);  // as above
-    if (!batch || !is_hot(context_)) return batch;
+    if (batch.size() == 0 || !is_hot(context_)) return batch;
     batch.fetched_ = fetched_of(sizes[0]);
     batch.fetchable_ = receiving_path_of(context_).known_to_wait();
     return batch;
