@@ -249,7 +249,9 @@ ZIPC_API uint32_t zipc_publish_batch(ZipcContext *sender, const uint32_t *sizes,
 
 /* Takes the oldest message out of the queue and points *message at it. It stays good until this receiver's next receive or
  * pop. Returns its length in bytes, or 0; then *message is non-NULL for a message of length 0, and NULL when there is none
- * (EMPTY, PEER_GONE, FENCED, CLOSED, CORRUPT). Wait-free; a system call only if the sender sleeps. */
+ * (EMPTY, PEER_GONE, FENCED, CLOSED, CORRUPT). Wait-free; a system call only if the sender sleeps. Each look takes the sender's
+ * cache line away: so a call whose predecessor has found nothing first pauses, for one pause instruction (15 to 60 ns), and for up
+ * to four where messages have come after 6 to 24 looks in vain. */
 ZIPC_API uint32_t zipc_receive(ZipcContext *receiver, uint8_t **message);
 
 /* The same, but waits up to timeout_millis (0 to 65535, by the monotonic clock) for a message: then TIMEOUT. */

@@ -268,12 +268,13 @@ TEST(Ring, SendsALongMessageAtOnceOnlyWhereThereIsNothingElseToDo) {
   Queue queue({.queue_size = 4, .message_size = 300});
   std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire, 0, 0};
   Ring sender(&queue.header(), &queue.header(), queue.ring().params(), tripwire, nullptr);
-  const std::string text(kShort + 1, 'x');
+  const std::string text(kShort + 1, 'x'), too_long(301, 'x');
   const auto tried = [&] { return sender.try_send_long(text.data(), text.size()); };
   EXPECT_EQ(tried(), kUndone) << "the longest yet";
   ASSERT_EQ(queue.ring().send(text.data(), text.size()), Error::ok);
   EXPECT_NE(tried(), kUndone);
-  EXPECT_EQ(sender.try_send_long(text.data(), 301), kUndone) << "longer than a slot";
+  queue.header().largest.store(0xffffffff);  // as a hostile peer may say
+  EXPECT_EQ(sender.try_send_long(too_long.data(), too_long.size()), kUndone) << "it would go past the slot";
   tripwire[kInStepOffset] = 0;
   EXPECT_EQ(tried(), kUndone) << "its copies may be old";
   tripwire[kInStepOffset] = kTripwire;
@@ -281,6 +282,7 @@ TEST(Ring, SendsALongMessageAtOnceOnlyWhereThereIsNothingElseToDo) {
   EXPECT_EQ(tried(), kUndone) << "full";
   for (int i = 0; i < 3; ++i) EXPECT_EQ(text_of(queue.ring().receive()), text);
   EXPECT_EQ(queue.ring().stats().sent, 3u);
+  queue.header().cached_head.store(2);  // so that it is not full by that
   for (const std::uint32_t impossible : {4u, 0xffffffffu}) {
     queue.header().tail.store(impossible);
     EXPECT_EQ(tried(), kUndone);

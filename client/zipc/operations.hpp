@@ -6,7 +6,7 @@
 /// sleeps in a channel that no broker looks after, it looks whether the peer is still alive.
 ///
 /// The errors are those of zipc.h. `timeout`: how long to wait, and then Error::timeout; kAtOnce: not at all, and then
-/// Error::full or empty, after a pause of less than a microsecond where that lets a stream go faster.
+/// Error::full or empty, after a pause of less than a microsecond where that lets messages go faster.
 ///
 /// What nearly every call does is inlined into the program (hot_path.hpp); what it does otherwise (learning from a look at the
 /// peer's index, waiting, following the channel) is in the library, out of the way. What gives a slot is put together in

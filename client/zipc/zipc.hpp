@@ -94,8 +94,8 @@ class Batch {
     std::byte* slot = data_ + i * stride_;
     // As HotPath does with slots: batches of 64-byte messages that are written take 0.7 to 0.8 times as long, that are read 0.8 to 1.0 times.
     if (i + kSlotsAhead < fetchable_) {
-      std::byte* later = slot + kSlotsAhead * stride_;
-      is_loaned_ ? fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(later), fetched_) : fetch_all_for_reading(later, fetched_);
+      const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(slot) + kSlotsAhead * stride_;
+      is_loaned_ ? fetch_all_for_writing(later, fetched_) : fetch_all_for_reading(later, fetched_);
     }
     return {slot, stride_};
   }

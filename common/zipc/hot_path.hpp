@@ -43,7 +43,7 @@ namespace zipc {
 /// What else than errors of the API the ring answers; these are no part of their numbering, and never leave the library.
 /// Done here, and conclude() has to see what else there is to do.
 inline constexpr Error kUnconcluded{-3};
-/// Nothing was done, because there is more to it: the function of the same name without try_ does it.
+/// Nothing was done, because there is more to it: the function without try_ does it.
 inline constexpr Error kUndone{-4};
 
 /// A slot of the queue, or why there is none.
@@ -136,16 +136,16 @@ inline constexpr std::size_t kMostFetched = 1024;
 }
 
 /// The same of lines that are going to be read.
-[[gnu::always_inline]] inline void fetch_all_for_reading(const std::byte* from, std::size_t size) noexcept {
-  __builtin_prefetch(from);
-  for (std::size_t offset = kCacheLine; offset < size && offset < kMostFetched; offset += kCacheLine) {
-    __builtin_prefetch(from + offset);
-  }
+[[gnu::always_inline]] inline void fetch_all_for_reading(std::uintptr_t address, std::size_t size) noexcept {
+  const auto fetch = [address](std::size_t offset) { __builtin_prefetch(reinterpret_cast<const void*>(address + offset)); };
+  fetch(0);
+  for (std::size_t offset = kCacheLine; offset < size && offset < kMostFetched; offset += kCacheLine) fetch(offset);
 }
 
-/// How many slots after the one that is written another is fetched, in long queues. In short ones it may be just what the
-/// receiver reads, and streams through 16 slots take 1.05 to 1.1 times as long with it. At the end of a lap nothing useful is fetched.
+/// How many slots after the one that is written or read another is fetched. At the end of a lap nothing useful is.
 inline constexpr std::uint32_t kSlotsAhead = 8;
+/// Whether a sender does so: in short queues it may be just what the receiver reads, and streams through 16 slots take 1.05 to 1.1
+/// times as long with it.
 [[nodiscard, gnu::always_inline]] inline bool fetches_ahead(const Params& params) noexcept {
   return params.queue_size > 4 * kSlotsAhead;
 }
@@ -278,11 +278,11 @@ class HotPath {
     fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + std::uintptr_t{kSlotsAhead} * params_.message_size, longest());
   }
   /// Of a receiver that knows all messages before `known`, and has read the length of that in slot `head`: fetches the one kSlotsAhead
-  /// after it, if that is there, as if it were as long. Processors do that themselves, as far as they look ahead, but what is done with each
-  /// message may be more than that.
+  /// after it, if that is known, as if it were as long. Processors do so themselves, but only as far as they look ahead: where a line takes
+  /// 300 to 450 ns there and back, streams of 64 bytes take 0.45 to 0.65 times as long with this.
   [[gnu::always_inline]] void fetch_received_ahead(std::uint32_t head, std::uint32_t known, std::size_t size) const noexcept {
     if (distance(head, known) <= kSlotsAhead) return;
-    fetch_all_for_reading(slot_data(head) + std::size_t{kSlotsAhead} * params_.message_size, size);
+    fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(slot_data(head)) + std::uintptr_t{kSlotsAhead} * params_.message_size, size);
   }
   /// No message so far has had more bytes.
   [[nodiscard, gnu::always_inline]] std::uint32_t longest() const noexcept {
@@ -290,8 +290,8 @@ class HotPath {
     return most <= kCacheLine ? most : own_->largest.load(std::memory_order_relaxed);  // our own counter
   }
 
-  /// Looks at the sender's index, in a dialogue, where more than one pause before would be lost time and nothing is learnt from
-  /// one message. Error::ok, empty or kUndone.
+  /// Looks at the sender's index, in a dialogue, where a long pause before would be lost time and one message is all that is expected.
+  /// Error::ok, empty or kUndone.
   [[nodiscard, gnu::always_inline]] Error look_for_one(std::uint32_t head, bool has_spun) const noexcept {
     if (pace_ == nullptr || !pace_->looks_at_once()) return kUndone;
     // Who has just looked in vain leaves the sender's line alone for a moment: a round trip takes 0.87 times as long (pace.hpp).

@@ -23,10 +23,11 @@ inline void spin_pause() noexcept {
 /// the peer do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, a bare ring passes a 64-byte message in 13.6 ns
 /// (middle half of the runs: 13.1 to 14.3) with 780 ns before each look, and in 15.0 (12.8 to 24.8) with 50.
 ///
-/// In a dialogue what is looked for comes one at a time, and a long pause is lost time. How long one should be depends on how fast lines
-/// travel between just these two cores, and how many looks are in vain before each message tells it: two to four are best. Where a line takes 320 ns there and back, one pause instruction of 15 ns
-/// between looks makes eleven of them, and a round trip of 64 bytes takes 535 ns; with four it is 454, with six 442 (a bare ring: 566, 476
-/// and 475). Where it takes 141 ns, one of 31 ns makes three. Who comes after many more is busy with something else, and tells nothing.
+/// In a dialogue what is looked for comes one at a time, and a long pause is lost time. How long one should be depends on how fast
+/// lines travel between just these two cores, and how many looks are in vain before each message tells it: two to five are good.
+/// Where a line takes 320 ns there and back, one pause instruction of 15 ns between looks makes eleven of them, and a round trip of
+/// 64 bytes takes 535 ns; with four it is 454, with six 442 (a bare ring: 566, 476 and 475). Where it takes 141 ns, one of 31 ns
+/// makes three. Who comes after many more is busy with something else, and tells nothing: then one is enough.
 class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass. One takes from 6 to 60 ns: hence counted in beats.
@@ -42,7 +43,7 @@ class Pace {
     else found(count, std::min(kGoodBatch, slots / 4), std::min(kMostBeats, slots / 16));
     count == 0 ? found_nothing() : found_one();
   }
-  /// The same, where there is nothing to learn and so no pause: whether the one message that was found is part of a dialogue, in
+  /// The same, where no stream is known: whether the one message that was found is part of a dialogue, in
   /// which the receiver has looked in vain before. One by one without that, it is a stream that is met at its sender's heels.
   [[nodiscard]] bool expects_one() const noexcept { return beats_ == 0 && had_nothing(); }
   void found_one() noexcept { looks_ &= kMostLooks; }

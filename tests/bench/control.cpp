@@ -157,7 +157,7 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
 #else
   const int few = 10, many = smoke ? 100 : 10'000, rounds = smoke ? 2 : 20;
   std::vector<Finding> found;
-  double on_one_core_ns[2];
+  double on_one_core[2];  // taking a role, in raw round trips: the machine's speed changes between the two
   double rss_kib[2];
   for (const int channels : {few, many}) {
     const int which = channels == few ? 0 : 1;
@@ -195,7 +195,7 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
       pin(server, zipcd.pid());
       Times taken{};
       is_measured = is_measured && take_roles_apart(socket, few, rounds, where, taken);
-      on_one_core_ns[which] = taken.acquire_ns;  // the last
+      on_one_core[which] = taken.ratio;  // the last
       if (server == cores[0] && channels == many) {
         is_measured = is_measured && take_roles_apart(socket, channels, rounds, where, others);
       }
@@ -220,7 +220,7 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
     }
     end(zipcd, channels);
   }
-  const double growth = on_one_core_ns[1] / on_one_core_ns[0];  // which idle processors do not blur
+  const double growth = on_one_core[1] / on_one_core[0];  // which idle processors do not blur
   const std::string against = " with " + std::to_string(many) + " channels against " + std::to_string(few);
   found.push_back({"taking a role" + against, growth, "x", "<= 1.2x", growth <= 1.2});
   const double each = (rss_kib[1] - rss_kib[0]) / (many - few);

@@ -582,7 +582,8 @@ def add_peers():
                 add(dies_leaving, point, role, brokered=brokered)
         add(dies_leaving, "detach.after-unmapping", "sender", brokered=brokered)
         for point in ["before-about-to", "after-about-to", "before-saying", "after-saying"]:
-            for then in ("dies", "is slept beside", *(["is moved"] if brokered else [])):
+            # Without a broker a receiver that is not woken looks by itself, soon.
+            for then in ("dies", *(["is slept beside", "is moved"] if brokered else [])):
                 add(says_clear, f"all-clear.{point}", then, brokered=brokered)
     add(dies_ringing, "wake.before-ringing")
     for role in OTHER:
