@@ -209,7 +209,7 @@ struct BareRing {
     /// Of a receiver that knows the messages before `known`.
     void fetch_received_ahead(std::uint32_t index, std::uint32_t known) const {
       if (pause != Pause::streaming || (known >= index ? known - index : known + slots - index) <= kSlotsAhead) return;
-      fetch_all_for_reading(data + (index + kSlotsAhead) * Size, Size);
+      fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + kSlotsAhead) * Size, Size);
     }
     /// Looks until `look` has found something.
     template <typename Look>
