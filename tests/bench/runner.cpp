@@ -20,30 +20,6 @@ namespace {
 
 constexpr int kPatienceMs = 30'000;
 
-/// A cache line there and one back, by loads and stores alone: the median of a few blocks, in nanoseconds.
-double raw_round_trip_ns(int side) {
-  constexpr std::uint64_t kBlocks = 7, kTimes = 1000;
-  double blocks[kBlocks];
-  std::uint64_t number = arena->there.value;  // the same on both sides: nobody writes before they meet
-  arena->meet();
-  for (double& block : blocks) {
-    const std::uint64_t start = now_ns();
-    for (std::uint64_t end = number + kTimes; number < end;) {
-      ++number;
-      if (side == 0) {
-        arena->there.value.store(number, std::memory_order_release);
-        spin_until([&] { return arena->back.value.load(std::memory_order_acquire) == number; });
-      } else {
-        spin_until([&] { return arena->there.value.load(std::memory_order_acquire) == number; });
-        arena->back.value.store(number, std::memory_order_release);
-      }
-    }
-    block = static_cast<double>(now_ns() - start) / kTimes;
-  }
-  std::nth_element(blocks, blocks + kBlocks / 2, blocks + kBlocks);
-  return blocks[kBlocks / 2];
-}
-
 double rss_kib() {
   std::ifstream file("/proc/self/statm");
   double total = 0, resident = 0;
@@ -124,6 +100,29 @@ std::string wait_for(std::vector<pid_t> pids) {
 }
 
 }  // namespace
+
+double raw_round_trip_ns(int side) {
+  constexpr std::uint64_t kBlocks = 7, kTimes = 1000;
+  double blocks[kBlocks];
+  std::uint64_t number = arena->there.value;  // the same on both sides: nobody writes before they meet
+  arena->meet();
+  for (double& block : blocks) {
+    const std::uint64_t start = now_ns();
+    for (std::uint64_t end = number + kTimes; number < end;) {
+      ++number;
+      if (side == 0) {
+        arena->there.value.store(number, std::memory_order_release);
+        spin_until([&] { return arena->back.value.load(std::memory_order_acquire) == number; });
+      } else {
+        spin_until([&] { return arena->there.value.load(std::memory_order_acquire) == number; });
+        arena->back.value.store(number, std::memory_order_release);
+      }
+    }
+    block = static_cast<double>(now_ns() - start) / kTimes;
+  }
+  std::nth_element(blocks, blocks + kBlocks / 2, blocks + kBlocks);
+  return blocks[kBlocks / 2];
+}
 
 void pin(int core, pid_t pid) {
   cpu_set_t set;

@@ -25,6 +25,9 @@ struct Outcome {
 /// Has a thread, or the calling one, run on this processor only.
 void pin(int core, pid_t pid = 0);
 
+/// The raw round trip of a cache line between two sides that both call this: by loads and stores alone, the median of a few blocks.
+[[nodiscard]] double raw_round_trip_ns(int side);
+
 /// Blocks until it is measured; ends what hangs after half a minute.
 [[nodiscard]] Outcome run(const Contestant& contestant, const Case& c, const std::vector<int>& cores);
 
