@@ -132,12 +132,10 @@ bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ri
 
 /// What the ring does at once, which the caller's own copy has not done because the message is long, or because there was no slot.
 Error try_again(ZipcContext& sender, const void* message, std::size_t size) noexcept {
-  if (!is_hot(sender)) return kUndone;
-  Ring ring = ring_of(sender);
-  const auto attempt = [&] { return size > kShort ? ring.try_send_long(message, size) : ring.try_send(message, size); };
-  Error sent = size > kShort ? attempt() : kUndone;
-  if (sent == kUndone && ring.look_for_space()) sent = attempt();
-  return sent;
+  const bool is_long = size > kShort;
+  const auto attempt = [&] { return is_long ? ring_of(sender).try_send_long(message, size) : ring_of(sender).try_send(message, size); };
+  const Error sent = is_long && is_hot(sender) ? attempt() : kUndone;
+  return sent == kUndone && has_found_space(sender) ? attempt() : sent;
 }
 
 /// Whether look_again() has spun before a call goes on here with `met`.

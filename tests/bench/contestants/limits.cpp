@@ -166,11 +166,9 @@ int lasting_pauses() {
 /// another library, no channel that could move. What the format itself costs.
 template <Pause pause>
 struct BareRing {
-  static constexpr const char* kName = pause == Pause::none    ? "limit: bare ring"
-                                       : pause == Pause::brief ? "limit: bare ring, pausing"
-                                       : pause == Pause::four ? "limit: bare ring, four pauses"
-                                       : pause == Pause::lasting ? "limit: bare ring, pausing long"
-                                                                 : "limit: bare ring, fetching ahead";
+  static constexpr const char* kNames[] = {"limit: bare ring", "limit: bare ring, pausing", "limit: bare ring, four pauses",
+                                           "limit: bare ring, pausing long", "limit: bare ring, fetching ahead"};
+  static constexpr const char* kName = kNames[static_cast<int>(pause)];
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
     return c.wait == Wait::spin &&
@@ -224,7 +222,8 @@ struct BareRing {
     Side& sender;
     std::uint64_t* lengths;
     std::byte* data;
-    int pauses = pause == Pause::none ? 0 : pause == Pause::brief ? 1 : pause == Pause::four ? 4 : lasting_pauses();
+    static constexpr int kFewPauses[] = {0, 1, 4};
+    int pauses = pause < Pause::lasting ? kFewPauses[static_cast<int>(pause)] : lasting_pauses();
   };
   /// The sender reads nothing on the line that the receiver polls, as zipc's does not: it has copies of its own.
   template <std::size_t Size>
