@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "in_place.h"
 #include "service.h"
 #include "workloads.h"
 
@@ -72,39 +73,10 @@ struct CApiInPlace {
   }
 };
 
-/// Messages are written and read where they are. They stay until they are popped, also if the receiver dies (peek() and pop()), or
-/// until the next receive().
 template <bool keeps>
-struct CppInPlace {
+struct CppInPlace : InPlace<keeps> {
   static constexpr const char* kName = keeps ? "zipc C++, in place" : "zipc C++, receive()";
   static constexpr const char* kNameBrokered = "zipc C++, in place, zipcd";
-  template <std::size_t Size, Wait wait>
-  static void send(zipc::Sender& sender, std::uint64_t number) {
-    for (;;) {
-      const auto slot = wait == Wait::spin ? sender.loan() : sender.loan_blocking();
-      if (slot) {
-        fill<Size>(slot->data.data(), number);
-        break;
-      }
-      if (slot.error() != Error::full) give_up("loan", zipc_last_error()->message);
-      if (shares_core) sched_yield();
-    }
-    if (sender.publish(Size) != Error::ok) give_up("publish", zipc_last_error()->message);
-  }
-  template <std::size_t Size, Wait wait>
-  static void receive(zipc::Receiver& receiver, std::uint64_t number) {
-    for (;;) {
-      const auto message = keeps ? wait == Wait::spin ? receiver.peek() : receiver.peek_blocking()
-                                 : wait == Wait::spin ? receiver.receive() : receiver.receive_blocking();
-      if (message) {
-        if (message->data.size() != Size || !check<Size>(message->data.data(), number)) give_up("wrong message");
-        break;
-      }
-      if (message.error() != Error::empty) give_up("receive", zipc_last_error()->message);
-      if (shares_core) sched_yield();
-    }
-    if (keeps && receiver.pop() != Error::ok) give_up("pop", zipc_last_error()->message);
-  }
 };
 
 std::string zipcd_socket() { return Service::folder() + "/zipcd.sock"; }
@@ -168,7 +140,6 @@ struct Zipc {
 struct ZipcBatches {
   static constexpr const char* kName = "zipc C++, batches";
   static constexpr bool kBlocks = false;
-  static constexpr std::size_t kBatch = 64;
   static bool handles(const Case& c) {
     return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
   }
@@ -183,15 +154,7 @@ struct ZipcBatches {
       if (!end) give_up("zipc", end.failure().message.c_str());
       std::fill(std::begin(sizes), std::end(sizes), Size);
     }
-    void send_all(std::uint64_t first, std::uint64_t last) {
-      while (first != last) {
-        const Batch batch = end->loan_batch(std::min<std::uint64_t>(kBatch, last - first));
-        if (batch.error() == Error::full) continue;
-        if (!batch) give_up("loan_batch", zipc_last_error()->message);
-        for (std::size_t i = 0; i < batch.size(); ++i) fill<Size>(batch[i].data(), first++);
-        if (end->publish_batch({sizes, batch.size()}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
-      }
-    }
+    void send_all(std::uint64_t first, std::uint64_t last) { send_in_batches<Size>(*end, sizes, first, last); }
     Result<zipc::Sender> end;
     std::uint32_t sizes[kBatch];
   };
@@ -201,17 +164,7 @@ struct ZipcBatches {
     explicit Receiver(Channel<Size>& channel) : end(zipc::Receiver::create(channel.name, channel.params)) {
       if (!end) give_up("zipc", end.failure().message.c_str());
     }
-    void receive_all(std::uint64_t first, std::uint64_t last) {
-      while (first != last) {
-        const Batch batch = end->peek_batch({sizes, std::min<std::uint64_t>(kBatch, last - first)});
-        if (batch.error() == Error::empty) continue;
-        if (!batch) give_up("peek_batch", zipc_last_error()->message);
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-          if (sizes[i] != Size || !check<Size>(batch[i].data(), first++)) give_up("wrong message");
-        }
-        if (end->pop_batch(batch.size()) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
-      }
-    }
+    void receive_all(std::uint64_t first, std::uint64_t last) { receive_in_batches<Size>(*end, sizes, first, last); }
     Result<zipc::Receiver> end;
     std::uint32_t sizes[kBatch];
   };

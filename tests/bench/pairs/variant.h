@@ -11,6 +11,8 @@ class Receiver;
 
 namespace zipc::bench {
 
+struct Arena;
+
 /// How messages are passed. All of them in place: what is copied in is copied in the library, of which there is one.
 enum class Api : int { peek, receive, batches };
 enum class Traffic : int { round_trip, stream };
@@ -18,6 +20,7 @@ enum class Traffic : int { round_trip, stream };
 /// One side's share of `count` messages from number `first` on. Of a stream, side 0 sends and side 1 receives; of round trips, each
 /// does both.
 struct Share {
+  Arena* arena;
   Api api;
   Traffic traffic;
   std::size_t size;  // bytes of a message: 8, 64, 256 or 1024
@@ -27,8 +30,8 @@ struct Share {
   std::uint64_t first, count;
 };
 
-/// What each variant exports. False: a message was not what was sent.
-using RunShare = bool (*)(const Share&);
+/// What each variant exports. It gives up if a message is not what was sent.
+using RunShare = void (*)(const Share&);
 inline constexpr const char* kRunShare = "zipc_bench_run_share";
 
 }  // namespace zipc::bench
