@@ -113,7 +113,8 @@ Result<Attachments::Taken> Attachments::take_brokered(Connection& broker, const 
                                    .params = request.params,
                                    .resume = holds(request.name, request.role)};
   std::vector<UniqueFd> fds;
-  auto answer = broker.call(protocol::method::kAcquire, protocol::encode(call), &fds);
+  protocol::Arena arena;
+  auto answer = broker.call(protocol::method::kAcquire, protocol::encode(call, arena.memory()), &fds);
   if (!answer) return answer.failure();
   auto reply = protocol::decode_acquire_reply(*answer);
   if (!reply) return Failure{Error::protocol, "the broker's reply makes no sense: " + reply.failure().message};

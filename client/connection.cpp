@@ -193,13 +193,14 @@ Result<void> Connection::reconnect(Deadline deadline) {
 // received, and the other calls may be made twice.
 Result<protocol::json::object> Connection::call(std::string_view method, protocol::json::object parameters,
                                                 std::vector<UniqueFd>* fds) {
+  const protocol::json::storage_ptr memory = parameters.storage();
   const std::string message = to_message(protocol::Call{std::string(method), std::move(parameters)});
   const Deadline deadline = Clock::now() + timeout_;
   while (true) {
     if (!fd_ || !is_ours()) {
       if (auto connected = reconnect(deadline); !connected) return connected.failure();
     }
-    auto reply = exchange(message, fds);
+    auto reply = exchange(message, fds, memory);
     if (reply && !reply->error.empty()) return from_reply(*reply);
     if (reply) return std::move(reply->parameters);
     fd_.reset();  // what else may come over it answers a question nobody asks any more
@@ -208,20 +209,22 @@ Result<protocol::json::object> Connection::call(std::string_view method, protoco
   }
 }
 
-Result<protocol::Reply> Connection::exchange(std::string_view message, std::vector<UniqueFd>* fds) {
+Result<protocol::Reply> Connection::exchange(std::string_view message, std::vector<UniqueFd>* fds,
+                                             protocol::json::storage_ptr memory) {
   const auto sent = send_all(message);
   // A broker that refuses the connection says why before it closes it, maybe before our call is sent.
   if (!sent && sent.error() != Error::no_broker) return sent.failure();
   const auto received = receive_message(fds);
   if (!received) return received.failure();
-  return protocol::parse_reply(*received);
+  return protocol::parse_reply(*received, std::move(memory));
 }
 
 Result<protocol::json::object> Connection::call_here(std::string_view method, protocol::json::object parameters,
                                                      std::vector<UniqueFd>* fds, bool& is_refusal) {
   is_refusal = false;
   if (!fd_ || !is_ours()) return Failure{Error::no_broker, "the broker at " + path_ + " has gone away"};
-  auto reply = exchange(to_message(protocol::Call{std::string(method), std::move(parameters)}), fds);
+  const protocol::json::storage_ptr memory = parameters.storage();
+  auto reply = exchange(to_message(protocol::Call{std::string(method), std::move(parameters)}), fds, memory);
   if (!reply) return reply.failure();
   is_refusal = !reply->error.empty();
   if (is_refusal) return from_reply(*reply);
@@ -252,8 +255,8 @@ Result<std::optional<protocol::Reply>> Connection::next_reply(std::chrono::milli
 
 bool Connection::notify(std::string_view method, protocol::json::object parameters) noexcept try {
   if (!fd_ || !is_ours()) return false;
-  const protocol::Call call{.method = std::string(method), .parameters = std::move(parameters), .oneway = true};
-  const std::string message = to_message(call);
+  protocol::Call call{.method = std::string(method), .parameters = std::move(parameters), .oneway = true};
+  const std::string message = to_message(std::move(call));
   const auto sent = ::send(fd_.get(), message.data(), message.size(), kSendFlags | MSG_DONTWAIT);
   if (sent == static_cast<ssize_t>(message.size())) return true;
   if (sent > 0) fd_.reset();  // half a message would garble the next one

@@ -40,7 +40,7 @@ class Connection {
                                                                 std::chrono::milliseconds timeout);
 
   /// Sends a call and waits for the reply. Descriptors that come with it are appended to `fds`. A broker that has gone away
-  /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure.
+  /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure. The reply is in the memory that the parameters are in.
   [[nodiscard]] Result<protocol::json::object> call(std::string_view method, protocol::json::object parameters,
                                                     std::vector<UniqueFd>* fds = nullptr);
 
@@ -70,7 +70,8 @@ class Connection {
   Connection(UniqueFd fd, std::string path, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<void> reconnect(Deadline deadline);
   /// One exchange. Error::no_broker: the connection has ended.
-  [[nodiscard]] Result<protocol::Reply> exchange(std::string_view message, std::vector<UniqueFd>* fds);
+  [[nodiscard]] Result<protocol::Reply> exchange(std::string_view message, std::vector<UniqueFd>* fds,
+                                                 protocol::json::storage_ptr memory);
   [[nodiscard]] Result<void> send_all(std::string_view message);
   [[nodiscard]] Result<std::string> receive_message(std::vector<UniqueFd>* fds);
   [[nodiscard]] Result<void> receive_some(std::vector<UniqueFd>* fds);

@@ -143,8 +143,8 @@ class Reader {
   Failure failure_;
 };
 
-json::object encode(const Params& params) {
-  return {{"queue_size", params.queue_size}, {"message_size", params.message_size}};
+json::object encode(const Params& params, json::storage_ptr memory = {}) {
+  return {{{"queue_size", params.queue_size}, {"message_size", params.message_size}}, std::move(memory)};
 }
 
 json::value encode(const std::optional<Holder>& holder) {
@@ -160,11 +160,11 @@ json::value encode(const std::optional<Holder>& holder) {
       {"behind", holder->behind}};
 }
 
-Result<json::object> parse_object(std::string_view message) {
+Result<json::object> parse_object(std::string_view message, json::storage_ptr memory) {
   json::parse_options options;
   options.max_depth = kDepthMax;
   boost::system::error_code error;
-  json::value value = json::parse(message, error, {}, options);
+  json::value value = json::parse(message, error, std::move(memory), options);
   if (error) return Failure{Error::protocol, "not a JSON message: " + error.message()};
   if (!value.is_object()) return Failure{Error::protocol, "not a JSON object"};
   return std::move(value.get_object());
@@ -173,12 +173,14 @@ Result<json::object> parse_object(std::string_view message) {
 /// The member "parameters", which may be absent. Error::protocol when it is something else than an object.
 Result<json::object> take_parameters(json::object& message) {
   json::value* parameters = message.if_contains("parameters");
-  if (parameters == nullptr || parameters->is_null()) return json::object{};
+  if (parameters == nullptr || parameters->is_null()) return json::object(message.storage());
   if (!parameters->is_object()) return Failure{Error::protocol, "'parameters' is not an object"};
   return std::move(parameters->get_object());
 }
 
-std::string with_nul(const json::object& message) {
+/// `message` with `parameters`, which are in the same memory and so are not copied.
+std::string finish(json::object message, json::object parameters) {
+  message.emplace("parameters", std::move(parameters));
   std::string text = json::serialize(message);
   text.push_back('\0');
   return text;
@@ -198,45 +200,42 @@ bool is_true(const json::object& object, std::string_view member) {
 
 std::string_view interface_description() noexcept { return kInterfaceDescription; }
 
-Result<Call> parse_call(std::string_view message) {
-  auto object = parse_object(message);
+// Where parameters are assigned, and not moved as they are made, they are copied if the memory is another.
+Result<Call> parse_call(std::string_view message, json::storage_ptr memory) {
+  auto object = parse_object(message, std::move(memory));
   if (!object) return object.failure();
   const json::value* method = object->if_contains("method");
   if (method == nullptr || !method->is_string()) return Failure{Error::protocol, "a call needs a 'method'"};
-  Call call;
-  call.method = method->get_string();
-  call.oneway = is_true(*object, "oneway");
-  call.more = is_true(*object, "more");
   auto parameters = take_parameters(*object);
   if (!parameters) return parameters.failure();
-  call.parameters = std::move(*parameters);
-  return call;
+  return Call{.method = std::string(method->get_string()),
+              .parameters = std::move(*parameters),
+              .oneway = is_true(*object, "oneway"),
+              .more = is_true(*object, "more")};
 }
 
-Result<Reply> parse_reply(std::string_view message) {
-  auto object = parse_object(message);
+Result<Reply> parse_reply(std::string_view message, json::storage_ptr memory) {
+  auto object = parse_object(message, std::move(memory));
   if (!object) return object.failure();
-  Reply reply;
-  reply.error = text_or(*object, "error", "");
   auto parameters = take_parameters(*object);
   if (!parameters) return parameters.failure();
-  reply.parameters = std::move(*parameters);
-  reply.continues = is_true(*object, "continues");
-  return reply;
+  return Reply{.error = text_or(*object, "error", ""),
+               .parameters = std::move(*parameters),
+               .continues = is_true(*object, "continues")};
 }
 
-std::string to_message(const Call& call) {
-  json::object message{{"method", call.method}, {"parameters", call.parameters}};
+std::string to_message(Call call) {
+  json::object message({{"method", call.method}}, call.parameters.storage());
   if (call.oneway) message["oneway"] = true;
   if (call.more) message["more"] = true;
-  return with_nul(message);
+  return finish(std::move(message), std::move(call.parameters));
 }
 
-std::string to_message(const Reply& reply) {
-  json::object message{{"parameters", reply.parameters}};
+std::string to_message(Reply reply) {
+  json::object message(reply.parameters.storage());
   if (!reply.error.empty()) message["error"] = reply.error;
   if (reply.continues) message["continues"] = true;
-  return with_nul(message);
+  return finish(std::move(message), std::move(reply.parameters));
 }
 
 Reply to_reply(const Failure& failure) {
@@ -269,21 +268,22 @@ Failure from_reply(const Reply& reply) {
   return failure;
 }
 
-json::object encode(const AcquireCall& call) {
-  json::object object{{"name", call.name}, {"role", to_string(call.role)}};
-  if (call.params) object["params"] = encode(*call.params);
+json::object encode(const AcquireCall& call, json::storage_ptr memory) {
+  json::object object({{"name", call.name}, {"role", to_string(call.role)}}, memory);
+  if (call.params) object["params"] = encode(*call.params, memory);
   if (call.resume) object["resume"] = true;
   return object;
 }
 
-json::object encode(const AcquireReply& reply) {
-  json::object object{{"lease", reply.lease},
-                      {"params", encode(reply.params)},
-                      {"generation", reply.generation},
-                      {"segment", reply.segment},
-                      {"resumed", reply.resumed},
-                      {"waiting", to_string(reply.waiting)},
-                      {"watched", reply.watched}};
+json::object encode(const AcquireReply& reply, json::storage_ptr memory) {
+  json::object object({{"lease", reply.lease},
+                       {"params", encode(reply.params, memory)},
+                       {"generation", reply.generation},
+                       {"segment", reply.segment},
+                       {"resumed", reply.resumed},
+                       {"waiting", to_string(reply.waiting)},
+                       {"watched", reply.watched}},
+                      memory);
   if (reply.lock) object["lock"] = *reply.lock;
   return object;
 }

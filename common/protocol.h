@@ -5,6 +5,8 @@
 /// reads, for the bytes come from another process; unknown members are ignored, so that later versions may add some.
 #pragma once
 
+#include <array>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
 #include <cstddef>
 #include <optional>
@@ -55,6 +57,19 @@ inline constexpr std::string_view kGetInterfaceDescription = "org.varlink.servic
 /// The text of io.zipc.Broker.varlink.
 [[nodiscard]] std::string_view interface_description() noexcept;
 
+/// Memory for the JSON of one call and its answer, to be had on the stack: what is made in it costs no allocation each, and goes with it.
+/// For what every program does, which is to take a role; elsewhere the heap will do. What needs more than this takes it from there.
+class Arena {
+ public:
+  Arena() noexcept : resource_(bytes_.data(), bytes_.size()) {}
+  Arena(const Arena&) = delete;
+  [[nodiscard]] json::storage_ptr memory() noexcept { return &resource_; }
+
+ private:
+  std::array<unsigned char, 3072> bytes_;  // a call of Acquire and its reply take a third
+  json::monotonic_resource resource_;
+};
+
 /// A request as it came in.
 struct Call {
   std::string method;
@@ -70,13 +85,13 @@ struct Reply {
   bool continues = false;  ///< more replies to the same call follow
 };
 
-/// Decodes one message, without its NUL. Error::protocol says what is wrong with it.
-[[nodiscard]] Result<Call> parse_call(std::string_view message);
-[[nodiscard]] Result<Reply> parse_reply(std::string_view message);
+/// Decodes one message, without its NUL. Error::protocol says what is wrong with it. The parameters are in `memory`.
+[[nodiscard]] Result<Call> parse_call(std::string_view message, json::storage_ptr memory = {});
+[[nodiscard]] Result<Reply> parse_reply(std::string_view message, json::storage_ptr memory = {});
 
 /// Encodes one message, its final NUL included.
-[[nodiscard]] std::string to_message(const Call& call);
-[[nodiscard]] std::string to_message(const Reply& reply);
+[[nodiscard]] std::string to_message(Call call);
+[[nodiscard]] std::string to_message(Reply reply);
 
 /// A failure as a Varlink error of our interface, and back. from_reply: `reply.error` is not empty; errors of other
 /// interfaces become Error::protocol or Error::invalid_argument with their name in the message.
@@ -156,8 +171,8 @@ struct PingReply {
   std::int64_t uptime_ms = 0;
 };
 
-[[nodiscard]] json::object encode(const AcquireCall& call);
-[[nodiscard]] json::object encode(const AcquireReply& reply);
+[[nodiscard]] json::object encode(const AcquireCall& call, json::storage_ptr memory = {});
+[[nodiscard]] json::object encode(const AcquireReply& reply, json::storage_ptr memory = {});
 [[nodiscard]] json::object encode(const ReleaseCall& call);
 [[nodiscard]] json::object encode(const CreateCall& call);
 [[nodiscard]] json::object encode(const RemoveCall& call);

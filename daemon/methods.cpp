@@ -140,7 +140,7 @@ Answer Methods::acquire(const protocol::Call& call, const Client& client, TimePo
     reply.lock = 1;
     fds.push_back(std::move(grant->segment.lock));
   }
-  return {{.error = {}, .parameters = protocol::encode(reply)}, std::move(fds)};
+  return {{.error = {}, .parameters = protocol::encode(reply, call.parameters.storage())}, std::move(fds)};
 }
 
 Answer Methods::release(const protocol::Call& call, const Client& client, TimePoint now) {

@@ -37,7 +37,7 @@ class Methods {
   Methods(Broker& broker, Events& events, Surroundings around)
       : broker_(broker), events_(events), around_(std::move(around)) {}
 
-  /// Carries `call` out for `client`.
+  /// Carries `call` out for `client`. The answer may use the memory that the call's parameters are in.
   [[nodiscard]] Answer answer(const protocol::Call& call, const Client& client, TimePoint now);
 
   /// The longest call in bytes that `client` may make.

@@ -169,7 +169,7 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   look.mode = status.st_mode & 0777;
   read_header(look);
   look.ours = look.info && look.info->creator.broker_id == broker_id_ &&
-              (look.owner == geteuid() || look.owner == look.info->creator.owner_uid);
+              (look.owner == uid_ || look.owner == look.info->creator.owner_uid);
   return look;
 }
 
@@ -207,7 +207,7 @@ std::vector<std::string> Segments::unfinished() const {
 Result<void> Segments::discard_unfinished(const std::string& name) const {
   const auto left = look(name);
   if (!left) return left.failure();
-  return discard(name, left->id, left->ours ? left->owner : geteuid());
+  return discard(name, left->id, left->ours ? left->owner : uid_);
 }
 
 Result<MadeSegment> Segments::create(const ChannelSpec& spec, const std::string& name, std::uint32_t generation,
@@ -240,7 +240,7 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, const std::string&
 Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) const {
   const auto found = look(spec.name);
   if (!found) return found.failure();
-  if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != geteuid()) {
+  if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != uid_) {
     return not_usable(spec.name, "belongs to user " + std::to_string(found->owner));
   }
   if (found->info && found->info->params != spec.params) {
@@ -249,9 +249,9 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
                    .expected = found->info->params};
   }
   if (!found->info && (found->size == 0 || found->size == segment_size(spec.params))) {  // its maker has not finished it
-    if (found->owner != geteuid() || is_open_elsewhere(*found)) return finish(spec, *found);
+    if (found->owner != uid_ || is_open_elsewhere(*found)) return finish(spec, *found);
     // Nor will it, and nobody has used it.
-    if (auto removed = discard(spec.name, found->id, geteuid()); !removed) return removed.failure();
+    if (auto removed = discard(spec.name, found->id, uid_); !removed) return removed.failure();
     return make(spec, leased_once);
   }
   if (!found->info && !is_of_existing_peer(*found, spec.params)) {
@@ -264,7 +264,7 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
 
 Result<MadeSegment> Segments::finish(const ChannelSpec& spec, const SegmentLook& found) const {
   // Whoever else owns it could cut it short while we have it mapped.
-  if (found.owner != geteuid()) return being_set_up(spec.name);
+  if (found.owner != uid_) return being_set_up(spec.name);
   auto fd = open(spec.name, found.id);
   if (!fd) return fd.failure();
   auto file = adopt_segment_file(std::move(*fd), spec.name);
@@ -329,7 +329,7 @@ Result<void> Segments::discard(const std::string& name, const SegmentId& id, uid
   const auto found = look(name);
   if (!found) return found.failure();
   if (found->id != id) return another_one(name);
-  if (found->owner != geteuid() && found->owner != owner) return not_usable(name, "belongs to somebody else");
+  if (found->owner != uid_ && found->owner != owner) return not_usable(name, "belongs to somebody else");
   return remove_segment_file(name);
 }
 
@@ -344,7 +344,7 @@ void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {
   if (!described) log::debug("cannot write to the header of " + spec.name);
   // -1 leaves the owner as it is. Where the file keeps another group than the channel's, that group has no business
   // here.
-  const uid_t owner = geteuid() == 0 ? spec.permissions.owner : kUnknownUser;
+  const uid_t owner = uid_ == 0 ? spec.permissions.owner : kUnknownUser;
   std::uint32_t mode = spec.permissions.mode;
   const bool in_place = found->group == spec.permissions.group && (owner == kUnknownUser || found->owner == owner);
   if (!in_place && fchown(fd->get(), owner, spec.permissions.group) != 0) {  // the unit's sandbox forbids it

@@ -128,6 +128,7 @@ class Segments {
   [[nodiscard]] Result<MadeSegment> finish(const ChannelSpec& spec, const SegmentLook& found) const;
 
   std::uint32_t broker_id_;
+  uid_t uid_ = geteuid();
 };
 
 /// Sets `bits` of the notice to the holder of `to`, then clears those of `without`.

@@ -118,27 +118,34 @@ awaitable<bool> Session::serve_complete_calls() {
 }
 
 awaitable<bool> Session::serve(std::string_view message) {
-  const auto call = protocol::parse_call(message);
+  const std::optional<Answered> answered = answer(message);
+  if (!answered) co_return false;
+  const bool is_last = message.end() + 1 == std::string_view(input_).end();
+  if (answered->events) {
+    if (is_last) co_await report(answered->events);
+    co_return false;
+  }
+  if (answered->reply.empty()) co_return true;
+  ZIPC_TEST_POINT("reply.before");
+  const bool written = co_await write_message(socket_, answered->reply, answered->fds);
+  ZIPC_TEST_POINT("reply.after");
+  co_return written;
+}
+
+std::optional<Session::Answered> Session::answer(std::string_view message) {
+  protocol::Arena arena;
+  const auto call = protocol::parse_call(message, arena.memory());
   if (!call) {
     log_drop(call.failure().message);
-    co_return false;
+    return std::nullopt;
   }
   if (log::is_on(log::Level::trace)) {
     log::trace("process " + std::to_string(client_.pid) + " calls " + log::printable(call->method));
   }
-  const bool is_last = message.end() + 1 == std::string_view(input_).end();
-  const Answer answer = methods_.answer(*call, client_, std::chrono::steady_clock::now());
+  Answer answer = methods_.answer(*call, client_, std::chrono::steady_clock::now());
   after_call_();
-  if (answer.events) {
-    if (is_last) co_await report(answer.events);
-    co_return false;
-  }
-  if (call->oneway) co_return true;
-  const std::string reply = protocol::to_message(answer.reply);
-  ZIPC_TEST_POINT("reply.before");
-  const bool written = co_await write_message(socket_, reply, answer.fds);
-  ZIPC_TEST_POINT("reply.after");
-  co_return written;
+  if (answer.events || call->oneway) return Answered{.reply = {}, .fds = {}, .events = std::move(answer.events)};
+  return Answered{.reply = protocol::to_message(std::move(answer.reply)), .fds = std::move(answer.fds), .events = {}};
 }
 
 awaitable<void> Session::report(std::shared_ptr<Subscription> events) {

@@ -46,6 +46,14 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Carries out the calls that are complete; false: the connection is of no more use.
   boost::asio::awaitable<bool> serve_complete_calls();
   boost::asio::awaitable<bool> serve(std::string_view message);
+  /// What a call is answered with: a message and its descriptors, or events; neither where no reply is wanted.
+  struct Answered {
+    std::string reply;
+    std::vector<UniqueFd> fds;
+    std::shared_ptr<Subscription> events;
+  };
+  /// Carries out a call; nothing: it is none.
+  std::optional<Answered> answer(std::string_view message);
   /// Writes events until the client says anything, or goes.
   boost::asio::awaitable<void> report(std::shared_ptr<Subscription> events);
   boost::asio::awaitable<bool> refuse_long_call();

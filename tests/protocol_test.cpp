@@ -26,6 +26,32 @@ TEST(Protocol, EndsEveryMessageWithANulAndReadsItBack) {
   EXPECT_TRUE(again->resume);
 }
 
+TEST(Protocol, KeepsACallAndItsReplyInAnArenaAndWhatDoesNotFitOnTheHeap) {
+  for (const std::size_t length : {std::size_t{38}, 4 * sizeof(Arena)}) {
+    Arena arena;
+    const AcquireCall call{.name = std::string(length, 'n'), .role = Role::sender, .params = Params{.queue_size = 8, .message_size = 64}};
+    std::string message = to_message(Call{.method = std::string(method::kAcquire), .parameters = encode(call, arena.memory())});
+    message.pop_back();
+    const auto parsed = parse_call(message, arena.memory());
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->parameters.storage(), arena.memory());
+    const auto again = decode_acquire(parsed->parameters);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->name, call.name);
+    EXPECT_EQ(again->params, call.params);
+
+    AcquireReply granted;
+    granted.lease = 7;
+    message = to_message(Reply{.error = {}, .parameters = encode(granted, parsed->parameters.storage())});
+    message.pop_back();
+    const auto reply = parse_reply(message, arena.memory());
+    ASSERT_TRUE(reply);
+    const auto decoded = decode_acquire_reply(reply->parameters);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->lease, 7);
+  }
+}
+
 TEST(Protocol, AcceptsACallWithoutParametersAndWithUnknownMembers) {
   const auto call = parse_call(R"({"method":"a.B","oneway":true,"upgrade":false,"future":[1,2]})");
   ASSERT_TRUE(call);
