@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "arena.h"
+#include "bare_broker.h"
 #include "contestant.h"
 #include "runner.h"
 #include "service.h"
@@ -41,7 +42,8 @@ double wakeups_of(pid_t pid) {
 }
 
 struct Times {
-  double acquire_ns, socket_ns, ratio;
+  double acquire_ns, socket_ns, ratio;  // of the two
+  double least_ratio;                   // of the bare broker to the raw round trip
 };
 
 double median(std::vector<double> values) {
@@ -98,13 +100,15 @@ struct Pinned {
   int client, server;
 };
 
-/// p50 of taking a role, which maps the channel, and giving it back, of so many channels in turns; and of a raw round trip.
+/// p50 of taking a role, which maps the channel, and giving it back, of so many channels in turns; of a raw round trip; and of the
+/// least that a role takes.
 void take_roles(const std::string& socket, int channels, int rounds, Pinned where, Times& result) {
   setenv("ZIPC_SOCKET", socket.c_str(), 1);
   setenv("ZIPC_BROKER", "require", 1);
   Echo echo(where.server);
+  BareBroker bare(where.server);
   pin(where.client);
-  std::vector<double> acquire, raw, ratio;
+  std::vector<double> acquire, raw, ratio, least_ratio;
   for (int round = 0; round < rounds; ++round) {
     const auto sockets = times_of(100, [&](int) { echo.ask(); });
     const auto roles = times_of(100, [&](int i) {
@@ -113,11 +117,13 @@ void take_roles(const std::string& socket, int channels, int rounds, Pinned wher
       if (sender.queue == nullptr) std::_Exit(1);
       zipc_destroy(&sender);
     });
+    const auto least = times_of(100, [&](int i) { bare.take_role(i); });
     raw.push_back(median(sockets));
     acquire.push_back(median(roles));
     ratio.push_back(acquire.back() / raw.back());
+    least_ratio.push_back(median(least) / raw.back());
   }
-  result = {median(acquire), median(raw), median(ratio)};
+  result = {median(acquire), median(raw), median(ratio), median(least_ratio)};
 }
 
 /// In a process of its own, so that this one never talks to a broker.
@@ -202,6 +208,7 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
       found.push_back({"a raw round trip over a Unix socket" + on, taken.socket_ns, "ns"});
       found.push_back({"take a role, map, give it back" + on + "," + with, taken.acquire_ns, "ns"});
       found.push_back({"that against the raw round trip" + on + "," + with, taken.ratio, "x", "<= 6x", taken.ratio <= 6});
+      found.push_back({"the least: a broker without any code, against the raw round trip" + on, taken.least_ratio, "x"});
       found.push_back({"roles a second, taken and given back" + on + "," + with, 1e9 / taken.acquire_ns, ""});
     }
     if (!is_measured) {

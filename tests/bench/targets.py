@@ -2,8 +2,8 @@
 import statistics
 
 BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop")
-BARE_RING = ("limit: bare ring", "limit: bare ring, pausing", "limit: bare ring, four pauses", "limit: bare ring, pausing long",
-             "limit: bare ring, fetching ahead")
+BARE_RING = ("limit: bare ring", *(f"limit: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
+                                   for fetching in ("", ", fetching")))
 
 # contestant, case: which row; places and queues that are not named are the usual ones. against: see reference_of(). The ratio is
 # of rates where it is wanted to be at `least` so much, and of times where at `most` so much.

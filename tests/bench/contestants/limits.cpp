@@ -143,9 +143,8 @@ struct CopyAndStore {
 
 /// How long who finds nothing leaves the other's cache line alone before it looks again. Every look takes it away, maybe just
 /// before it is written; while nobody looks, a batch can build. What is best for a dialogue is not for a stream, and what is best
-/// for a dialogue depends on how far apart the cores are: one pause instruction, or four. `streaming` is `lasting`, and the slots
-/// that are eight messages off are fetched, to be written and, if they are known to be there, to be read, as zipc does.
-enum class Pause { none, brief, four, lasting, streaming };
+/// for a dialogue depends on how far apart the cores are: one pause instruction, or four.
+enum class Pause { none, brief, four, lasting };
 
 /// As many pause instructions as take about 760 ns.
 int lasting_pauses() {
@@ -163,16 +162,21 @@ int lasting_pauses() {
 }
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
-/// another library, no channel that could move. What the format itself costs.
-template <Pause pause>
+/// another library, no channel that could move. What the format itself costs. If it `fetches`, it asks for cache lines before it needs
+/// them, as zipc does: in short queues for all that a message is written to, at once, and in long ones for the slots that are eight
+/// messages off, to be written and, if they are known to be there, to be read.
+template <Pause pause, bool fetches = false>
 struct BareRing {
-  static constexpr const char* kNames[] = {"limit: bare ring", "limit: bare ring, pausing", "limit: bare ring, four pauses",
-                                           "limit: bare ring, pausing long", "limit: bare ring, fetching ahead"};
-  static constexpr const char* kName = kNames[static_cast<int>(pause)];
+  static constexpr const char* kNames[][2] = {{"limit: bare ring", ""},
+                                              {"limit: bare ring, pausing", "limit: bare ring, pausing, fetching"},
+                                              {"limit: bare ring, four pauses", "limit: bare ring, four pauses, fetching"},
+                                              {"limit: bare ring, pausing long", "limit: bare ring, pausing long, fetching"}};
+  static constexpr const char* kName = kNames[static_cast<int>(pause)][fetches];
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
-    return c.wait == Wait::spin &&
-           (c.workload == Workload::throughput || (c.workload == Workload::round_trip && pause != Pause::streaming));
+    if (c.wait != Wait::spin) return false;
+    if (c.workload == Workload::round_trip) return !fetches || pause != Pause::lasting;
+    return c.workload == Workload::throughput && (!fetches || pause == Pause::lasting);
   }
   static std::string absent(const Case&) { return {}; }
   struct alignas(64) Side {
@@ -197,16 +201,21 @@ struct BareRing {
         : slots(channel.slots), receiver(*reinterpret_cast<Side*>(channel.memory)), sender((&receiver)[1]),
           lengths(reinterpret_cast<std::uint64_t*>(&sender + 1)), data(reinterpret_cast<std::byte*>(lengths + slots)) {}
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
-    void fetch_ahead(std::uint32_t index) const {
-      if (pause != Pause::streaming || !fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size})) return;
-      if (index % kSlotsAhead == 0) {
-        fetch_for_writing(reinterpret_cast<std::uintptr_t>(lengths) + (index + kSlotsAhead) * sizeof(std::uint64_t));
+    /// For a message that is about to be written to slot `index`.
+    void fetch(std::uint32_t index) const {
+      if (!fetches) return;
+      const auto line_of = [](auto* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
+      if (fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size})) {
+        if (index % kSlotsAhead == 0) fetch_for_writing(line_of(lengths + index + kSlotsAhead));
+        return fetch_all_for_writing(line_of(data + (index + kSlotsAhead) * Size), Size);
       }
-      fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(data) + (index + kSlotsAhead) * Size, Size);
+      fetch_all_for_writing(line_of(data + index * Size), Size);
+      fetch_for_writing(line_of(lengths + index));
+      fetch_for_writing(line_of(&sender));
     }
     /// Of a receiver that knows the messages before `known`.
     void fetch_received_ahead(std::uint32_t index, std::uint32_t known) const {
-      if (pause != Pause::streaming || (known >= index ? known - index : known + slots - index) <= kSlotsAhead) return;
+      if (!fetches || (known >= index ? known - index : known + slots - index) <= kSlotsAhead) return;
       fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + kSlotsAhead) * Size, Size);
     }
     /// Looks until `look` has found something.
@@ -223,7 +232,7 @@ struct BareRing {
     std::uint64_t* lengths;
     std::byte* data;
     static constexpr int kFewPauses[] = {0, 1, 4};
-    int pauses = pause < Pause::lasting ? kFewPauses[static_cast<int>(pause)] : lasting_pauses();
+    int pauses = pause != Pause::lasting ? kFewPauses[static_cast<int>(pause)] : lasting_pauses();
   };
   /// The sender reads nothing on the line that the receiver polls, as zipc's does not: it has copies of its own.
   template <std::size_t Size>
@@ -236,7 +245,7 @@ struct BareRing {
       this->wait_until([&] { return head != full || (head = this->receiver.index.load(std::memory_order_acquire)) != full; });
     }
     void write(std::uint64_t number) {
-      this->fetch_ahead(tail);
+      this->fetch(tail);
       fill<Size>(this->data + tail * Size, number);
       this->lengths[tail] = Size;
       tail = this->after(tail);
@@ -286,7 +295,7 @@ struct BareBatches {
     return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
   }
   static std::string absent(const Case&) { return {}; }
-  using Ring = BareRing<Pause::streaming>;
+  using Ring = BareRing<Pause::lasting, true>;
   template <std::size_t Size>
   using Channel = Ring::Channel<Size>;
 
@@ -456,7 +465,9 @@ void add_limits(Contestants& all) {
   add<BareRing<Pause::brief>>(all);
   add<BareRing<Pause::four>>(all);
   add<BareRing<Pause::lasting>>(all);
-  add<BareRing<Pause::streaming>>(all);
+  add<BareRing<Pause::brief, true>>(all);
+  add<BareRing<Pause::four, true>>(all);
+  add<BareRing<Pause::lasting, true>>(all);
   add<BareBatches>(all);
   add<WakeNobody>(all);
   add<TimerAlone>(all);
