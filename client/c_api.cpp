@@ -16,15 +16,16 @@
 using zipc::Attachments;
 using zipc::Error;
 using zipc::Failure;
+using zipc::HotContext;
 using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
 using zipc::kUndone;
-using zipc::receiving_path_of;
+using zipc::path_by_copies_of;
+using zipc::path_by_header_of;
 using zipc::ring_of;
 using zipc::Role;
 using zipc::RoleRequest;
-using zipc::sending_path_of;
 using zipc::Slot;
 using zipc::operations::is_all_said;
 using zipc::operations::kAtOnce;
@@ -157,29 +158,46 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   return succeeded(otherwise::pop(*receiver, met), *receiver);
 }
 
+// The calls of a sender that has no copies of the header, or is none. Apart, so that the others save no registers for them.
+
+bool may_go_by_header(const ZipcContext* sender) noexcept { return is(sender, Role::sender, HotContext::hot_by_header); }
+
+[[gnu::noinline]] bool send_by_header(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
+  const Error sent = may_go_by_header(sender) ? path_by_header_of(*sender).try_send(message, size) : kUndone;
+  return sent == Error::ok || send_otherwise(sender, message, size, timeout, sent);
+}
+[[gnu::noinline]] std::uint8_t* loan_by_header(ZipcContext* sender, Timeout timeout) {
+  const Slot slot = may_go_by_header(sender) ? path_by_header_of(*sender).try_loan() : Slot{.error = kUndone};
+  return slot.error == Error::ok ? reinterpret_cast<std::uint8_t*>(slot.data) : loan_otherwise(sender, timeout);
+}
+[[gnu::noinline]] bool publish_by_header(ZipcContext* sender, std::size_t size) {
+  const Error published = may_go_by_header(sender) ? path_by_header_of(*sender).try_publish(size) : kUndone;
+  return published == Error::ok || publish_otherwise(sender, size, published);
+}
+
 // The calls of the message path. Without a timeout they do not wait. What makes them take the long way is asked one by one: of
 // conditions joined by || the compiler makes a value before it branches.
 
 [[gnu::always_inline]] inline bool send(ZipcContext* sender, const std::uint8_t* message, std::size_t size, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
-  if (!is_hot(sender, Role::sender)) [[unlikely]] return send_otherwise(sender, message, size, timeout, kUndone);
-  const Error sent = sending_path_of(*sender).try_send(message, size);
+  if (!is(sender, Role::sender, HotContext::hot)) [[unlikely]] return send_by_header(sender, message, size, timeout);
+  const Error sent = path_by_copies_of(*sender).try_send(message, size);
   if (sent == Error::ok) [[likely]] return true;
   return send_otherwise(sender, message, size, timeout, sent);
 }
 [[gnu::always_inline]] inline std::uint8_t* loan(ZipcContext* sender, Timeout timeout) {
-  if (!is_hot(sender, Role::sender)) [[unlikely]] return loan_otherwise(sender, timeout);
-  const Slot slot = sending_path_of(*sender).try_loan();
+  if (!is(sender, Role::sender, HotContext::hot)) [[unlikely]] return loan_by_header(sender, timeout);
+  const Slot slot = path_by_copies_of(*sender).try_loan();
   if (slot.error == Error::ok) [[likely]] return reinterpret_cast<std::uint8_t*>(slot.data);
   return loan_otherwise(sender, timeout);
 }
 [[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = receiving_path_of(*receiver).try_receive();
+  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
+  Slot slot = path_by_header_of(*receiver).try_receive();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = receiving_path_of(*receiver).try_receive(true);
+    if (slot.error == Error::ok) slot = path_by_header_of(*receiver).try_receive(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -187,11 +205,11 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
 }
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
   if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = receiving_path_of(*receiver).try_peek();
+  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
+  Slot slot = path_by_header_of(*receiver).try_peek();
   if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = receiving_path_of(*receiver).try_peek(true);
+    if (slot.error == Error::ok) slot = path_by_header_of(*receiver).try_peek(true);
   }
   if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
@@ -271,8 +289,8 @@ uint8_t* zipc_loan_blocking(ZipcContext* sender, uint16_t timeout_millis) {
 }
 
 bool zipc_publish(ZipcContext* sender, size_t message_size) {
-  if (!is_hot(sender, Role::sender)) [[unlikely]] return publish_otherwise(sender, message_size, kUndone);
-  const Error published = sending_path_of(*sender).try_publish(message_size);
+  if (!is(sender, Role::sender, HotContext::hot)) [[unlikely]] return publish_by_header(sender, message_size);
+  const Error published = path_by_copies_of(*sender).try_publish(message_size);
   if (published == Error::ok) [[likely]] return true;
   return publish_otherwise(sender, message_size, published);
 }
@@ -323,8 +341,8 @@ uint32_t zipc_peek_blocking(ZipcContext* receiver, uint8_t** message, uint16_t t
 }
 
 bool zipc_pop(ZipcContext* receiver) {
-  if (!is_hot(receiver, Role::receiver)) [[unlikely]] return pop_otherwise(receiver, kUndone);
-  const Error popped = receiving_path_of(*receiver).try_pop();
+  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return pop_otherwise(receiver, kUndone);
+  const Error popped = path_by_header_of(*receiver).try_pop();
   if (popped == Error::ok) [[likely]] return true;
   return pop_otherwise(receiver, popped);
 }

@@ -30,8 +30,9 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   auto* bytes = static_cast<std::byte*>(memory);
   ZipcContext context = dead_context(role, name, params);
   context.id = id != 0 ? id : make_id();
+  const HotContext hot = role == Role::sender ? HotContext::hot_by_header : HotContext::hot;
   const bool may_be_hot = join_heavy_fences() || kOperationsAreFences;
-  context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? HotContext::hot : HotContext::open);
+  context.padding[0] = static_cast<std::uint8_t>(may_be_hot ? hot : HotContext::open);
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<std::int32_t*>(init_flag_in(memory, params));
@@ -44,6 +45,7 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   context.padding[6] = flags;
   if (role == Role::sender && mapping.copies() != nullptr) {
     context.padding[6] |= kContextHasCopies;
+    if (is(context, HotContext::hot_by_header)) context.padding[0] = static_cast<std::uint8_t>(HotContext::hot);
     context.init_flag = reinterpret_cast<std::int32_t*>(&mapping.copies()->init_flag);
   } else if (auto* tripwire = tripwire_of(mapping.address(), params); tripwire != nullptr) {
     context.init_flag = reinterpret_cast<std::int32_t*>(tripwire);

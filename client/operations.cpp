@@ -127,6 +127,8 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
+bool is_hot(const ZipcContext& context) noexcept { return is(context, HotContext::hot) || is(context, HotContext::hot_by_header); }
+
 /// Whether a sender that knew of no free slot has one by a glance.
 bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
 

@@ -90,7 +90,7 @@ class Ring : public HotPath {
   Ring(SegmentHeader* header, SegmentHeader* own, const Params& params, std::atomic<std::uint8_t>* tripwire,
        Pace* pace) noexcept
       : HotPath(header, own, reinterpret_cast<std::byte*>(header) + buffers_offset(params), params,
-                tripwire != nullptr ? tripwire : whole_tripwire_, pace) {}
+                tripwire != nullptr ? tripwire : whole_tripwire_, own != header, pace) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -406,14 +406,15 @@ class Ring : public HotPath {
       full_fence();  // before the copies are made, so that who comes after them takes it away
       if (tripwire_->load(std::memory_order_relaxed) == 0) set_in_step(0);  // who came between the two did not
     }
-    if (own_ != header_) {
+    if (has_copies_) {
       const auto copy = [this](auto field) {
         (own_->*field).store((header_->*field).load(std::memory_order_relaxed), std::memory_order_relaxed);  // our own fields
       };
       copy(&SegmentHeader::tail);
       copy(&SegmentHeader::sent);
       copy(&SegmentHeader::bytes_sent);
-      copy(&SegmentHeader::largest);
+      const std::uint32_t largest = header_->largest.load(std::memory_order_relaxed);           // our own counter
+      own_->largest.store(std::min(largest, params_.message_size), std::memory_order_relaxed);  // is_unheard_of() relies on it
       if (own_->tail.load(std::memory_order_relaxed) >= params_.queue_size) set_in_step(0);  // not to be kept
     }
     // What looks full is looked up before anything else is done.
@@ -731,7 +732,7 @@ class Ring : public HotPath {
       const std::uint32_t receiver = header_->receiver_features.load(std::memory_order_relaxed);  // after the 0, or the next one ends it
       return (receiver & kFeatureEndsAllClear) != 0 && look_at_receiver() == Error::ok;
     };
-    if (own_ == header_ || !has_joined_heavy_fences() || !is_clear()) return;
+    if (!has_copies_ || !has_joined_heavy_fences() || !is_clear()) return;
     auto& said = tripwire_[kAllClearOffset];
     ZIPC_TEST_POINT("all-clear.before-about-to");
     said.exchange(kAboutToSayClear);  // [sleep-announced] [moving]: what a 0 of before tells of is seen now

@@ -62,7 +62,7 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
 HotPath hot_path(Queue& queue, Pace& pace, std::atomic<std::uint8_t>* tripwire) {
   Ring ring = queue.ring();
   auto* memory = reinterpret_cast<std::byte*>(&ring.header());
-  return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, &pace};
+  return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, false, &pace};
 }
 HotPath hot_path(Queue& queue, Pace& pace) {
   static std::atomic<std::uint8_t> whole[] = {kTripwire, kTripwire};
@@ -349,6 +349,22 @@ class QueueWithCopies {
   std::vector<std::uint64_t> memory_;
   SegmentHeader copies_{};
 };
+
+TEST(HotPath, SendsNothingTooLongWhateverTheHeaderSaysOfTheLongestMessage) {
+  QueueWithCopies queue({.queue_size = 8, .message_size = 300});
+  const std::string longest(300, 'x'), too_long(301, 'x');
+  for (const std::uint32_t said : {301u, 0xffffffffu}) {  // as a hostile peer may, or where longer ones were sent before the channel moved
+    queue.header().largest.store(said);
+    queue.sender().catch_up();
+    ASSERT_EQ(queue.sender().send(longest.data(), longest.size()), Error::ok);  // now it knows of free slots
+    ASSERT_EQ(queue.sender().try_publish(longest.size()), queue.is_all_clear() ? Error::ok : kUnconcluded);
+    EXPECT_EQ(queue.sender().try_publish(too_long.size()), kUndone) << "it would go past the slot";
+    EXPECT_EQ(queue.sender().try_send_long(too_long.data(), too_long.size()), kUndone);
+    EXPECT_EQ(queue.sender().publish(too_long.size()), Error::message_too_large);
+    EXPECT_EQ(queue.sender().send(too_long.data(), too_long.size()), Error::message_too_large);
+    EXPECT_EQ(queue.sender().stats().largest, said) << "it is no longer one";
+  }
+}
 
 TEST(AllClear, IsSaidWhenAMessageIsSentAndThereIsNothingElseToDo) {
   const bool may_be_said = join_heavy_fences();  // without membarrier every message looks

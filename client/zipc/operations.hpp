@@ -61,19 +61,21 @@ namespace otherwise {
 /// Sends a copy.
 [[nodiscard, gnu::always_inline]] inline Error send(ZipcContext& sender, const void* message, std::size_t size,
                                                     Timeout timeout = kAtOnce) noexcept {
-  const Error sent = is_hot(sender) ? sending_path_of(sender).try_send(message, size) : kUndone;
+  const auto try_send = [=](HotPath path) __attribute__((always_inline)) { return path.try_send(message, size); };
+  const Error sent = attempt_or(kUndone, sender, try_send);
   if (sent == Error::ok) [[likely]] return sent;
   return otherwise::send(sender, message, size, timeout, sent);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error publish(ZipcContext& sender, std::size_t size) noexcept {
-  const Error published = is_hot(sender) ? sending_path_of(sender).try_publish(size) : kUndone;
+  const auto try_publish = [=](HotPath path) __attribute__((always_inline)) { return path.try_publish(size); };
+  const Error published = attempt_or(kUndone, sender, try_publish);
   if (published == Error::ok) [[likely]] return published;
   return otherwise::publish(sender, size, published);
 }
 
 [[nodiscard, gnu::always_inline]] inline Error pop(ZipcContext& receiver) noexcept {
-  const Error popped = is_hot(receiver) ? receiving_path_of(receiver).try_pop() : kUndone;
+  const Error popped = is(receiver, HotContext::hot) ? path_by_header_of(receiver).try_pop() : kUndone;
   if (popped == Error::ok) [[likely]] return popped;
   return otherwise::pop(receiver, popped);
 }

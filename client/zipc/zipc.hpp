@@ -233,8 +233,9 @@ class Sender : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch loan_batch(std::size_t most) noexcept {
     const SlotRun run = operations::loan_run(context_, operations::to_count(most));
     Batch batch(run, context_.params.message_size);  // which may be others than before
-    if (batch.size() == 0 || !is_hot(context_)) return batch;
-    batch.fetched_ = sending_path_of(context_).fetched_ahead();
+    if (batch.size() == 0) return batch;
+    const auto fetched_ahead = [](HotPath path) __attribute__((always_inline)) { return path.fetched_ahead(); };
+    batch.fetched_ = attempt_or(std::uint16_t{0}, context_, fetched_ahead);
     batch.is_loaned_ = true;
     if (batch.fetched_ != 0) batch.fetchable_ = std::numeric_limits<std::uint32_t>::max();
     return batch;
@@ -250,7 +251,8 @@ class Sender : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Loaned loan_within(operations::Timeout timeout) noexcept {
-    const Slot slot = is_hot(context_) ? sending_path_of(context_).try_loan() : Slot{.error = kUndone};
+    const auto try_loan = [](HotPath path) __attribute__((always_inline)) { return path.try_loan(); };
+    const Slot slot = attempt_or(Slot{.error = kUndone}, context_, try_loan);
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     return Loaned(operations::otherwise::loan(context_, timeout));
   }
@@ -293,9 +295,9 @@ class Receiver : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
     const SlotRun run = operations::peek_run(context_, sizes.data(), operations::to_count(sizes.size()));
     Batch batch(run, context_.params.message_size);  // as above
-    if (batch.size() == 0 || !is_hot(context_)) return batch;
+    if (batch.size() == 0 || !is(context_, HotContext::hot)) return batch;
     batch.fetched_ = fetched_of(sizes[0]);
-    batch.fetchable_ = receiving_path_of(context_).known_to_wait();
+    batch.fetchable_ = path_by_header_of(context_).known_to_wait();
     return batch;
   }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
@@ -307,12 +309,12 @@ class Receiver : public Endpoint {
   friend struct Access;
 
   [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
-    Slot slot = is_hot(context_) ? receiving_path_of(context_).try_receive() : Slot{.error = kUndone};
+    Slot slot = is(context_, HotContext::hot) ? path_by_header_of(context_).try_receive() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
     if (slot.error == Error::ok) {
-      slot = receiving_path_of(context_).try_receive(true);
+      slot = path_by_header_of(context_).try_receive(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
       return Error::empty;
@@ -320,12 +322,12 @@ class Receiver : public Endpoint {
     return Received(operations::otherwise::receive(context_, timeout, slot.error));
   }
   [[nodiscard, gnu::always_inline]] Received peek_within(operations::Timeout timeout) noexcept {
-    Slot slot = is_hot(context_) ? receiving_path_of(context_).try_peek() : Slot{.error = kUndone};
+    Slot slot = is(context_, HotContext::hot) ? path_by_header_of(context_).try_peek() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) return Error::empty;
     slot.error = operations::otherwise::look_again(context_, timeout, slot.error);
     if (slot.error == Error::ok) {
-      slot = receiving_path_of(context_).try_peek(true);
+      slot = path_by_header_of(context_).try_peek(true);
       if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};
     } else if (slot.error == Error::empty && operations::is_all_said(context_, timeout)) {
       return Error::empty;

@@ -27,10 +27,13 @@ namespace {
 struct Options {
   std::string traffic = "round_trip", api = "peek";
   std::size_t size = 64;
-  std::uint32_t queue = 0;  // 0: 16 for round trips, 1024 for a stream
+  std::uint32_t queue = 0;  // 0: as usual for the traffic
   int rounds = 30;
   std::vector<std::string> variants;
 };
+
+const std::map<std::string, Traffic> kTraffics = {
+    {"round_trip", Traffic::round_trip}, {"stream", Traffic::stream}, {"alone", Traffic::alone}};
 
 struct Round {
   double raw_ns;
@@ -48,12 +51,14 @@ RunShare load(const std::string& path) {
 
 /// One side of all of it: side 0 returns what was measured.
 std::vector<Round> take_turns(int side, const Options& options, const std::string& there, const std::string& back) {
-  const Traffic traffic = options.traffic == "stream" ? Traffic::stream : Traffic::round_trip;
+  const Traffic traffic = kTraffics.at(options.traffic);
   const Api api = options.api == "batches" ? Api::batches : options.api == "receive" ? Api::receive : Api::peek;
-  const Params params{.queue_size = options.queue != 0 ? options.queue : traffic == Traffic::stream ? 1024u : 16u,
+  const std::uint32_t usual = traffic == Traffic::stream ? 1024 : traffic == Traffic::alone ? 128 : 16;
+  const Params params{.queue_size = options.queue != 0 ? options.queue : usual,
                       .message_size = static_cast<std::uint32_t>(options.size)};
-  auto sender = Sender::create(side == 0 ? there : back, params);
-  auto receiver = Receiver::create(side == 0 ? back : there, params);
+  const std::string& own = side == 0 ? there : back;
+  auto sender = Sender::create(own, params);
+  auto receiver = Receiver::create(traffic == Traffic::alone ? own : side == 0 ? back : there, params);
   if (!sender) give_up("zipc", sender.failure().message.c_str());
   if (!receiver) give_up("zipc", receiver.failure().message.c_str());
   std::vector<RunShare> run;
@@ -162,7 +167,7 @@ int compare(const Options& options) {
 int main(int argc, char** argv) {
   zipc::bench::Options options;
   CLI::App app("Compares variants of the hot path: see tests/bench/compare-trees --help");
-  app.add_option("--traffic", options.traffic)->check(CLI::IsMember({"round_trip", "stream"}));
+  app.add_option("--traffic", options.traffic)->check(CLI::IsMember(zipc::bench::kTraffics));
   app.add_option("--api", options.api)->check(CLI::IsMember({"peek", "receive", "batches"}));
   app.add_option("--size", options.size)->check(CLI::IsMember({8, 64, 256, 1024}));
   app.add_option("--queue", options.queue)->check(CLI::Range(2, 1 << 24));

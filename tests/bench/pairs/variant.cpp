@@ -7,7 +7,18 @@ namespace zipc::bench {
 namespace {
 
 template <std::size_t Size, bool keeps>
+BENCH_INLINED void alone(const Share& share) {
+  const std::uint64_t end = share.first + share.count;
+  for (std::uint64_t first = share.first; first != end;) {
+    const std::uint64_t last = first + std::min<std::uint64_t>(share.sender->params().queue_size / 2, end - first);
+    for (std::uint64_t number = first; number != last; ++number) InPlace<keeps>::template send<Size, Wait::spin>(*share.sender, number);
+    for (; first != last; ++first) InPlace<keeps>::template receive<Size, Wait::spin>(*share.receiver, first);
+  }
+}
+
+template <std::size_t Size, bool keeps>
 BENCH_INLINED void one_by_one(const Share& share) {
+  if (share.traffic == Traffic::alone) return alone<Size, keeps>(share);
   const bool is_first = share.side == 0, is_stream = share.traffic == Traffic::stream;
   for (std::uint64_t number = share.first; number < share.first + share.count; ++number) {
     if (is_first) InPlace<keeps>::template send<Size, Wait::spin>(*share.sender, number);

@@ -15,10 +15,11 @@ struct Arena;
 
 /// How messages are passed. All of them in place: what is copied in is copied in the library, of which there is one.
 enum class Api : int { peek, receive, batches };
-enum class Traffic : int { round_trip, stream };
+/// `alone`: both ends in one thread, a few dozen messages in turns. No cache line travels: it is the instructions that are compared.
+enum class Traffic : int { round_trip, stream, alone };
 
 /// One side's share of `count` messages from number `first` on. Of a stream, side 0 sends and side 1 receives; of round trips, each
-/// does both.
+/// does both; alone, each does both by itself.
 struct Share {
   Arena* arena;
   Api api;
