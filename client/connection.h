@@ -40,7 +40,8 @@ class Connection {
                                                                 std::chrono::milliseconds timeout);
 
   /// Sends a call and waits for the reply. Descriptors that come with it are appended to `fds`. A broker that has gone away
-  /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure. The reply is in the memory that the parameters are in.
+  /// in the meantime is waited for, and asked again. All of it takes broker_timeout() at most. A refusal is a Failure. The reply is in
+  /// the memory that the parameters are in.
   [[nodiscard]] Result<protocol::json::object> call(std::string_view method, protocol::json::object parameters,
                                                     std::vector<UniqueFd>* fds = nullptr);
 

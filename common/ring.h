@@ -109,7 +109,7 @@ class Ring : public HotPath {
   [[nodiscard]] Error try_send_long(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = own_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
-    if (!is_in_step() || !is_known_free(tail, next) || size > params_.message_size || is_longest(size)) return kUndone;
+    if (!is_in_step() || !is_known_free(tail, next) || is_unheard_of(size)) return kUndone;
     copy_in(tail, message, size);
     return publish_slot(tail, next, size);
   }

@@ -15,7 +15,7 @@ enum class HotContext : std::uint8_t {
   closed = 0,  ///< as in one of zeros, which programs may make
   open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
   hot,         ///< if it is a sender's, it has copies of the header
-  hot_by_header,  ///< a sender's without copies: over a caller's memory, or of one of 3 of 100 sizes
+  hot_by_header,  ///< a sender's without copies: there is no tripwire (layout.hpp), or was no memory for them
 };
 [[nodiscard, gnu::always_inline]] inline bool is(const ZipcContext& context, HotContext state) noexcept {
   return context.padding[0] == static_cast<std::uint8_t>(state);

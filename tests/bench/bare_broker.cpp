@@ -1,6 +1,7 @@
 #include "bare_broker.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -8,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,9 +50,9 @@ struct MessageWithDescriptor {
 
 }  // namespace
 
-BareBroker::BareBroker(int core) {
+BareBroker::BareBroker(int core, const std::string& name) {
   for (int channel = 0; channel < kChannels; ++channel) {
-    paths_.push_back("/dev/shm/zipc-bench-" + std::to_string(getpid()) + "." + std::to_string(channel));
+    paths_.push_back("/dev/shm/" + name + "." + std::to_string(channel));
     const int fd = open(paths_.back().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || posix_fallocate(fd, 0, kSegmentBytes) != 0) std::_Exit(1);
     close(fd);
@@ -69,8 +71,8 @@ BareBroker::BareBroker(int core) {
 }
 
 BareBroker::~BareBroker() {
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) kill(pid_, SIGKILL);
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
   close(socket_);
   for (const std::string& path : paths_) unlink(path.c_str());
 }
@@ -92,6 +94,7 @@ void BareBroker::take_role(int number) {
   lock(fd, F_OFD_GETLK, F_WRLCK, receiver);
   lock(fd, F_OFD_SETLK, F_UNLCK, set_up);
   close(fd);
+  syscall(SYS_futex, memory, FUTEX_WAKE, 1, nullptr, nullptr, 0);  // the peer is told
   munmap(memory, kSegmentBytes);
 }
 
@@ -116,7 +119,7 @@ void BareBroker::serve(int socket) const {
       for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(sizeof(inotify_event))) {
         inotify_event event{};
         std::memcpy(&event, bytes + at, sizeof event);
-        look_after(paths_[static_cast<std::size_t>(event.wd) - 1].c_str());  // watches count from 1
+        if (event.wd > 0) look_after(paths_[static_cast<std::size_t>(event.wd) - 1].c_str());  // watches count from 1
       }
     }
   }

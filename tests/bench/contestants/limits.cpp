@@ -163,8 +163,8 @@ int lasting_pauses() {
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. If it `fetches`, it asks for cache lines before it needs
-/// them, as zipc does: in short queues for all that a message is written to, at once, and in long ones for the slots that are eight
-/// messages off, to be written and, if they are known to be there, to be read.
+/// them, where zipc does: for all that a message is written to, at once; in long queues, if it is short, for the slot that is eight messages
+/// off instead; and for the one that is to be read eight messages later, if it is known to be there.
 template <Pause pause, bool fetches = false>
 struct BareRing {
   static constexpr const char* kNames[][2] = {{"limit: bare ring", ""},
@@ -201,14 +201,17 @@ struct BareRing {
         : slots(channel.slots), receiver(*reinterpret_cast<Side*>(channel.memory)), sender((&receiver)[1]),
           lengths(reinterpret_cast<std::uint64_t*>(&sender + 1)), data(reinterpret_cast<std::byte*>(lengths + slots)) {}
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
-    /// For a message that is about to be written to slot `index`.
-    void fetch(std::uint32_t index) const {
+    static std::uintptr_t line_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+    [[nodiscard]] bool is_long() const { return fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size}); }
+    /// What is written later, when slot `index` is about to be.
+    void fetch_ahead(std::uint32_t index) const {
+      if (!fetches || !is_long()) return;
+      if (index % kSlotsAhead == 0) fetch_for_writing(line_of(lengths + index + kSlotsAhead));
+      fetch_all_for_writing(line_of(data + (index + kSlotsAhead) * Size), Size);
+    }
+    /// All that the one message in it is written to.
+    void fetch_slot(std::uint32_t index) const {
       if (!fetches) return;
-      const auto line_of = [](auto* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
-      if (fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size})) {
-        if (index % kSlotsAhead == 0) fetch_for_writing(line_of(lengths + index + kSlotsAhead));
-        return fetch_all_for_writing(line_of(data + (index + kSlotsAhead) * Size), Size);
-      }
       fetch_all_for_writing(line_of(data + index * Size), Size);
       fetch_for_writing(line_of(lengths + index));
       fetch_for_writing(line_of(&sender));
@@ -245,7 +248,6 @@ struct BareRing {
       this->wait_until([&] { return head != full || (head = this->receiver.index.load(std::memory_order_acquire)) != full; });
     }
     void write(std::uint64_t number) {
-      this->fetch(tail);
       fill<Size>(this->data + tail * Size, number);
       this->lengths[tail] = Size;
       tail = this->after(tail);
@@ -264,6 +266,7 @@ struct BareRing {
     template <Wait>
     void send(std::uint64_t number) {
       this->wait_for_space(this->after(this->tail));
+      this->is_long() && Size <= kShort ? this->fetch_ahead(this->tail) : this->fetch_slot(this->tail);
       this->write(number);
       this->publish(1);
     }
@@ -305,7 +308,10 @@ struct BareBatches {
     void send_all(std::uint64_t first, std::uint64_t last) {
       while (first != last) {
         std::uint32_t written = 0;
-        for (; first != last && written != kBatch && this->head != this->after(this->tail); ++written) this->write(first++);
+        for (; first != last && written != kBatch && this->head != this->after(this->tail); ++written) {
+          this->fetch_ahead(this->tail);
+          this->write(first++);
+        }
         this->publish(written);
         this->wait_for_space(this->after(this->tail));
       }

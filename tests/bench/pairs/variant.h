@@ -15,7 +15,7 @@ struct Arena;
 
 /// How messages are passed. All of them in place: what is copied in is copied in the library, of which there is one.
 enum class Api : int { peek, receive, batches };
-/// `alone`: both ends in one thread, a few dozen messages in turns. No cache line travels: it is the instructions that are compared.
+/// `alone`: both ends in one thread, half a queue of messages in turns. No cache line travels: it is the instructions that are compared.
 enum class Traffic : int { round_trip, stream, alone };
 
 /// One side's share of `count` messages from number `first` on. Of a stream, side 0 sends and side 1 receives; of round trips, each
