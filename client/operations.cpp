@@ -127,6 +127,7 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
   }
 }
 
+/// Whether the program's own copy has tried, and what it has not done may be tried once more.
 bool is_hot(const ZipcContext& context) noexcept { return is(context, HotContext::hot) || is(context, HotContext::hot_by_header); }
 
 /// Whether a sender that knew of no free slot has one by a glance.

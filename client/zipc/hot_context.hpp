@@ -12,9 +12,9 @@ namespace zipc {
 
 /// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
 enum class HotContext : std::uint8_t {
-  closed = 0,  ///< as in one of zeros, which programs may make
-  open,        ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
-  hot,         ///< if it is a sender's, it has copies of the header
+  closed = 0,     ///< as in one of zeros, which programs may make
+  open,           ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)
+  hot,            ///< if it is a sender's, it has copies of the header
   hot_by_header,  ///< a sender's without copies: there is no tripwire (layout.hpp), or was no memory for them
 };
 [[nodiscard, gnu::always_inline]] inline bool is(const ZipcContext& context, HotContext state) noexcept {

@@ -71,8 +71,10 @@ BareBroker::BareBroker(int core, const std::string& name) {
 }
 
 BareBroker::~BareBroker() {
-  if (pid_ > 0) kill(pid_, SIGKILL);
-  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
   close(socket_);
   for (const std::string& path : paths_) unlink(path.c_str());
 }

@@ -68,8 +68,10 @@ class Echo {
     }
   }
   ~Echo() {
-    if (pid_ > 0) kill(pid_, SIGKILL);
-    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
     close(fds_[0]);
     close(fds_[1]);
   }
