@@ -150,6 +150,9 @@ inline constexpr std::size_t kMostFetched = 1024;
 
 /// How many slots after the one that is written or read another is fetched. At the end of a lap nothing useful is.
 inline constexpr std::uint32_t kSlotsAhead = 8;
+/// The same in a batch, where there is nothing else to do between two slots: batches of 64-byte messages take 0.9 times as long as with 8, of
+/// 256 bytes 0.94 times; one by one it is 0.98 to 1.06 times.
+inline constexpr std::uint32_t kSlotsAheadInBatch = 16;
 /// Whether a sender does so: in short queues it may be just what the receiver reads, and streams through 16 slots take 1.05 to 1.1
 /// times as long with it.
 [[nodiscard, gnu::always_inline]] inline bool fetches_ahead(const Params& params) noexcept {
@@ -231,7 +234,7 @@ class HotPath {
     return free_slots(1, next);
   }
 
-  /// Bytes of the slot kSlotsAhead after each loaned one that are to be fetched before it is written: 0 to kMostFetched.
+  /// Bytes of the slot kSlotsAheadInBatch after each loaned one that are to be fetched before it is written: 0 to kMostFetched.
   [[nodiscard]] std::uint16_t fetched_ahead() const noexcept {
     if (!fetches_ahead(params_)) return 0;
     return fetched_of(own_->largest.load(std::memory_order_relaxed));  // our own counter

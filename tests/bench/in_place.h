@@ -42,8 +42,6 @@ struct InPlace {
   }
 };
 
-inline constexpr std::size_t kBatch = 64;
-
 /// Writes up to kBatch messages, and publishes them at once, until message `last` - 1 is sent. All `sizes` are Size.
 template <std::size_t Size>
 void send_in_batches(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {

@@ -92,6 +92,11 @@ void measure(int side, const Case& c, Body body) {
 template <typename Sender>
 concept in_batches = requires(Sender& sender) { sender.send_all(0, 0); };
 
+inline constexpr std::size_t kBatch = 64;  // messages
+[[nodiscard]] inline bool takes_batches(const Case& c) {
+  return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
+}
+
 /// One way, as fast as both can.
 template <Wait wait, typename Sender, typename Receiver>
 void throughput(int side, const Case& c, Sender* sender, Receiver* receiver) {

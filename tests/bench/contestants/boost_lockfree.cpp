@@ -59,6 +59,47 @@ struct BoostLockfree {
   };
 };
 
+/// Up to kBatch messages are pushed at once, and whatever is there is read in place and taken out at once.
+template <std::size_t Queue>
+struct BoostBatches {
+  static constexpr std::size_t kLongest = 1024;  // bytes of a message
+  static constexpr const char* kName = "boost lockfree, batches";
+  static constexpr bool kBlocks = false;
+  static bool handles(const Case& c) { return c.queue == Queue && c.size <= kLongest && takes_batches(c); }
+  static std::string absent(const Case&) { return {}; }
+
+  template <std::size_t Size>
+  using Channel = BoostLockfree<Queue, true>::template Channel<Size>;
+
+  template <std::size_t Size>
+  struct Sender {
+    explicit Sender(Channel<Size>& channel) : ring(*channel.ring) {}
+    void send_all(std::uint64_t first, std::uint64_t last) {
+      while (first != last) {
+        const std::size_t count = std::min<std::uint64_t>(std::size(messages), last - first);
+        for (std::size_t i = 0; i < count; ++i) fill<Size>(&messages[i], first++);
+        for (std::size_t pushed = 0; pushed != count;) pushed += ring.push(messages + pushed, count - pushed);
+      }
+    }
+    typename Channel<Size>::Ring& ring;
+    Message<Size> messages[Size <= kLongest ? kBatch : 1];
+  };
+
+  template <std::size_t Size>
+  struct Receiver {
+    explicit Receiver(Channel<Size>& channel) : ring(*channel.ring) {}
+    /// It may take more than is asked for, which it has then the next time.
+    void receive_all(std::uint64_t first, std::uint64_t last) {
+      bool right = true;
+      next = std::max(next, first);
+      while (next < last) ring.consume_all([&](const Message<Size>& message) { right &= check<Size>(&message, next++); });
+      if (!right) give_up("wrong message");
+    }
+    typename Channel<Size>::Ring& ring;
+    std::uint64_t next = 0;
+  };
+};
+
 }  // namespace
 
 void add_boost_lockfree(Contestants& all) {
@@ -68,6 +109,9 @@ void add_boost_lockfree(Contestants& all) {
   add<BoostLockfree<16, false>>(all);
   add<BoostLockfree<1024, false>>(all);
   add<BoostLockfree<16384, false>>(all);
+  add<BoostBatches<16>>(all);
+  add<BoostBatches<1024>>(all);
+  add<BoostBatches<16384>>(all);
 }
 
 }  // namespace zipc::bench

@@ -164,7 +164,7 @@ int lasting_pauses() {
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. If it `fetches`, it asks for cache lines before it needs
 /// them, where zipc does: for all that a message is written to, at once; in long queues, if it is short, for the slot that is eight messages
-/// off instead; and for the one that is to be read eight messages later, if it is known to be there.
+/// off instead (sixteen in batches); and for the one that is to be read so much later, if it is known to be there.
 template <Pause pause, bool fetches = false>
 struct BareRing {
   static constexpr const char* kNames[][2] = {{"limit: bare ring", ""},
@@ -203,11 +203,12 @@ struct BareRing {
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
     static std::uintptr_t line_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
     [[nodiscard]] bool is_long() const { return fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size}); }
-    /// What is written later, when slot `index` is about to be.
-    void fetch_ahead(std::uint32_t index) const {
+    /// What is written `ahead` slots later, when slot `index` is about to be.
+    void fetch_ahead(std::uint32_t index, std::uint32_t ahead) const {
       if (!fetches || !is_long()) return;
-      if (index % kSlotsAhead == 0) fetch_for_writing(line_of(lengths + index + kSlotsAhead));
-      fetch_all_for_writing(line_of(data + (index + kSlotsAhead) * Size), Size);
+      constexpr std::uint32_t kLengthsInLine = kCacheLine / sizeof *lengths;
+      if (index % kLengthsInLine == 0) fetch_for_writing(line_of(lengths + index + ahead));
+      fetch_all_for_writing(line_of(data + (index + ahead) * Size), Size);
     }
     /// All that the one message in it is written to.
     void fetch_slot(std::uint32_t index) const {
@@ -217,9 +218,9 @@ struct BareRing {
       fetch_for_writing(line_of(&sender));
     }
     /// Of a receiver that knows the messages before `known`.
-    void fetch_received_ahead(std::uint32_t index, std::uint32_t known) const {
-      if (!fetches || (known >= index ? known - index : known + slots - index) <= kSlotsAhead) return;
-      fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + kSlotsAhead) * Size, Size);
+    void fetch_received_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
+      if (!fetches || (known >= index ? known - index : known + slots - index) <= ahead) return;
+      fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + ahead) * Size, Size);
     }
     /// Looks until `look` has found something.
     template <typename Look>
@@ -266,7 +267,7 @@ struct BareRing {
     template <Wait>
     void send(std::uint64_t number) {
       this->wait_for_space(this->after(this->tail));
-      this->is_long() && Size <= kShort ? this->fetch_ahead(this->tail) : this->fetch_slot(this->tail);
+      this->is_long() && Size <= kShort ? this->fetch_ahead(this->tail, kSlotsAhead) : this->fetch_slot(this->tail);
       this->write(number);
       this->publish(1);
     }
@@ -281,7 +282,7 @@ struct BareRing {
       this->wait_until([&] {
         return own.peers_index != head || (own.peers_index = this->sender.index.load(std::memory_order_acquire)) != head;
       });
-      this->fetch_received_ahead(head, own.peers_index);
+      this->fetch_received_ahead(head, own.peers_index, kSlotsAhead);
       if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
       ++own.messages;
       own.index.store(this->after(head), std::memory_order_release);
@@ -289,14 +290,11 @@ struct BareRing {
   };
 };
 
-/// The same with up to 64 messages published at once, and up to 64 slots given back at once.
+/// The same with up to kBatch messages published at once, and up to kBatch slots given back at once.
 struct BareBatches {
   static constexpr const char* kName = "limit: bare ring, batches";
   static constexpr bool kBlocks = false;
-  static constexpr std::uint32_t kBatch = 64;
-  static bool handles(const Case& c) {
-    return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
-  }
+  static bool handles(const Case& c) { return takes_batches(c); }
   static std::string absent(const Case&) { return {}; }
   using Ring = BareRing<Pause::lasting, true>;
   template <std::size_t Size>
@@ -309,7 +307,7 @@ struct BareBatches {
       while (first != last) {
         std::uint32_t written = 0;
         for (; first != last && written != kBatch && this->head != this->after(this->tail); ++written) {
-          this->fetch_ahead(this->tail);
+          this->fetch_ahead(this->tail, kSlotsAheadInBatch);
           this->write(first++);
         }
         this->publish(written);
@@ -329,7 +327,7 @@ struct BareBatches {
         });
         std::uint32_t read = 0;
         for (; first != last && read != kBatch && own.peers_index != head; ++read) {
-          this->fetch_received_ahead(head, own.peers_index);
+          this->fetch_received_ahead(head, own.peers_index, kSlotsAheadInBatch);
           if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, first++)) give_up("wrong message");
           head = this->after(head);
         }

@@ -140,9 +140,7 @@ struct Zipc {
 struct ZipcBatches {
   static constexpr const char* kName = "zipc C++, batches";
   static constexpr bool kBlocks = false;
-  static bool handles(const Case& c) {
-    return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
-  }
+  static bool handles(const Case& c) { return takes_batches(c); }
   static std::string absent(const Case&) { return {}; }
 
   template <std::size_t Size>
