@@ -79,6 +79,45 @@ struct CppInPlace : InPlace<keeps> {
   static constexpr const char* kNameBrokered = "zipc C++, in place, zipcd";
 };
 
+/// Up to kBatch messages are written in place and published at once, and read in place and taken out at once.
+struct CppBatches {
+  static constexpr const char* kName = "zipc C++, batches";
+  template <std::size_t Size>
+  static void send_all(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    send_in_batches<Size>(sender, sizes, first, last);
+  }
+  template <std::size_t Size>
+  static void receive_all(zipc::Receiver& receiver, std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    receive_in_batches<Size>(receiver, sizes, first, last);
+  }
+};
+
+struct CBatches {
+  static constexpr const char* kName = "zipc C, batches";
+  template <std::size_t Size>
+  static void send_all(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    while (first != last) {
+      std::uint8_t* slots = nullptr;
+      const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBatch, last - first));
+      const std::uint32_t count = zipc_loan_batch(sender.context(), &slots, most);
+      for (std::uint32_t i = 0; i < count; ++i) fill<Size>(slots + i * Size, first++);
+      if (count != 0 && zipc_publish_batch(sender.context(), sizes, count) != count) give_up("zipc_publish_batch", zipc_last_error()->message);
+    }
+  }
+  template <std::size_t Size>
+  static void receive_all(zipc::Receiver& receiver, std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    while (first != last) {
+      std::uint8_t* messages = nullptr;
+      const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBatch, last - first));
+      const std::uint32_t count = zipc_peek_batch(receiver.context(), &messages, sizes, most);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        if (sizes[i] != Size || !check<Size>(messages + i * Size, first++)) give_up("wrong message");
+      }
+      if (count != 0 && !zipc_pop_batch(receiver.context(), count)) give_up("zipc_pop_batch", zipc_last_error()->message);
+    }
+  }
+};
+
 std::string zipcd_socket() { return Service::folder() + "/zipcd.sock"; }
 
 std::string start_zipcd() {
@@ -136,9 +175,9 @@ struct Zipc {
   };
 };
 
-/// Up to kBatch messages are written in place and published at once, and read in place and taken out at once.
+template <typename Api>
 struct ZipcBatches {
-  static constexpr const char* kName = "zipc C++, batches";
+  static constexpr const char* kName = Api::kName;
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) { return takes_batches(c); }
   static std::string absent(const Case&) { return {}; }
@@ -152,7 +191,7 @@ struct ZipcBatches {
       if (!end) give_up("zipc", end.failure().message.c_str());
       std::fill(std::begin(sizes), std::end(sizes), Size);
     }
-    void send_all(std::uint64_t first, std::uint64_t last) { send_in_batches<Size>(*end, sizes, first, last); }
+    void send_all(std::uint64_t first, std::uint64_t last) { Api::template send_all<Size>(*end, sizes, first, last); }
     Result<zipc::Sender> end;
     std::uint32_t sizes[kBatch];
   };
@@ -162,7 +201,7 @@ struct ZipcBatches {
     explicit Receiver(Channel<Size>& channel) : end(zipc::Receiver::create(channel.name, channel.params)) {
       if (!end) give_up("zipc", end.failure().message.c_str());
     }
-    void receive_all(std::uint64_t first, std::uint64_t last) { receive_in_batches<Size>(*end, sizes, first, last); }
+    void receive_all(std::uint64_t first, std::uint64_t last) { Api::template receive_all<Size>(*end, sizes, first, last); }
     Result<zipc::Receiver> end;
     std::uint32_t sizes[kBatch];
   };
@@ -175,7 +214,8 @@ void add_zipc(Contestants& all) {
   add<Zipc<CApiInPlace, false>>(all);
   add<Zipc<CppInPlace<true>, false>>(all);
   add<Zipc<CppInPlace<false>, false>>(all);
-  add<ZipcBatches>(all);
+  add<ZipcBatches<CBatches>>(all);
+  add<ZipcBatches<CppBatches>>(all);
   add<Zipc<CApiCopied, true>>(all);
   add<Zipc<CppInPlace<true>, true>>(all);
 }
