@@ -107,8 +107,8 @@ std::uint32_t refuse_batch(const char* what) {
   return 0;
 }
 
-/// A C program reads the messages by itself, and cannot be made to ask for the next one with each, as Batch does. So the short ones
-/// are all asked for at once: batches of 64-byte messages take 0.7 times as long. Longer ones the processor fetches as fast by itself.
+/// A C program indexes a batch itself, so no message can be asked for with each one, as Batch does. So the first ones are asked for at once,
+/// if they are short: batches of 64-byte messages take 0.7 times as long. Of 256 bytes and 1 KiB that gains nothing.
 void fetch_short(const zipc::SlotRun& run, const std::uint32_t* sizes, std::size_t stride) {
   constexpr std::uint32_t kMost = 64;
   for (std::uint32_t i = 0; i < std::min(run.count, kMost); ++i) {

@@ -212,7 +212,7 @@ class Ring : public HotPath {
     const std::uint32_t count = std::min({most, known, params_.queue_size - first.index});
     const bool are_possible = read_lengths(items() + first.index, sizes, count, params_.message_size);
     if (!are_possible) return {.error = Error::corrupt};
-    fetch_lengths(first.index + count, std::min(known - count, count));
+    fetch_lengths(after(first.index, count), std::min(known - count, count));
     return {.data = first.data, .count = count};
   }
 
@@ -609,11 +609,14 @@ class Ring : public HotPath {
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
-  /// Of a receiver that is about to read messages, and then the lengths of the `count` ones from slot `first` on, which are known: with this
-  /// batches of 64-byte messages take 0.96 times as long.
+  /// Fetches the `count` lengths from slot `first` on, which the receiver reads next, after the messages of this batch: batches of 64-byte
+  /// messages take 0.96 times as long. Not more than kMost, and not the line in which this batch's lengths end: that is here.
   void fetch_lengths(std::uint32_t first, std::uint32_t count) const noexcept {
-    const auto address = reinterpret_cast<std::uintptr_t>(items() + first);
-    for (std::uint32_t i = 0; i < count; i += kCacheLine / sizeof(ItemLength)) fetch_for_reading(address + i * sizeof(ItemLength));
+    constexpr std::uint32_t kMost = 64, kInLine = kCacheLine / sizeof(ItemLength);
+    const std::uint32_t end = std::min(first + std::min(count, kMost), params_.queue_size);
+    for (std::uint32_t i = (first + kInLine - 1) / kInLine * kInLine; i < end; i += kInLine) {
+      fetch_for_reading(reinterpret_cast<std::uintptr_t>(items() + i));
+    }
   }
 
   struct Lengths {

@@ -142,7 +142,7 @@ TEST_F(CppApi, WorksOverACallersBuffer) {
 }
 
 TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
-  // Memory that ends where its page ends, and nothing behind it. The last slots have no slot eight further on.
+  // Memory that ends where its page ends, and nothing behind it. The last slots have no slot eight or sixteen further on.
   constexpr std::size_t kPage = 65536;
   void* const pages = mmap(nullptr, 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(pages, MAP_FAILED);

@@ -1,6 +1,7 @@
 // boost::lockfree::spsc_queue of fixed structs with a compile-time capacity, in memory that both processes share.
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <new>
 
@@ -59,10 +60,12 @@ struct BoostLockfree {
   };
 };
 
-/// Up to kBatch messages are pushed at once, and whatever is there is read in place and taken out at once.
+/// Up to kBatch messages, and not more than stay in the nearest cache, are pushed and popped at once.
 template <std::size_t Queue>
 struct BoostBatches {
-  static constexpr std::size_t kLongest = 1024;  // bytes of a message
+  static constexpr std::size_t kLongest = 1024, kMost = 16384;  // bytes of a message, and of a batch
+  template <std::size_t Size>
+  using Batch = Message<Size>[Size <= kLongest ? std::min(kBatch, kMost / Size) : 1];
   static constexpr const char* kName = "boost lockfree, batches";
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) { return c.queue == Queue && c.size <= kLongest && takes_batches(c); }
@@ -82,21 +85,22 @@ struct BoostBatches {
       }
     }
     typename Channel<Size>::Ring& ring;
-    Message<Size> messages[Size <= kLongest ? kBatch : 1];
+    Batch<Size> messages;
   };
 
   template <std::size_t Size>
   struct Receiver {
     explicit Receiver(Channel<Size>& channel) : ring(*channel.ring) {}
-    /// It may take more than is asked for, which it has then the next time.
     void receive_all(std::uint64_t first, std::uint64_t last) {
       bool right = true;
-      next = std::max(next, first);
-      while (next < last) ring.consume_all([&](const Message<Size>& message) { right &= check<Size>(&message, next++); });
+      while (first != last) {
+        const std::size_t popped = ring.pop(messages, std::min<std::uint64_t>(std::size(messages), last - first));
+        for (std::size_t i = 0; i < popped; ++i) right &= check<Size>(&messages[i], first++);
+      }
       if (!right) give_up("wrong message");
     }
     typename Channel<Size>::Ring& ring;
-    std::uint64_t next = 0;
+    Batch<Size> messages;
   };
 };
 

@@ -328,6 +328,7 @@ struct BareBatches {
         std::uint32_t read = 0;
         for (; first != last && read != kBatch && own.peers_index != head; ++read) {
           this->fetch_received_ahead(head, own.peers_index, kSlotsAheadInBatch);
+          if (head % (kCacheLine / sizeof *this->lengths) == 0) fetch_for_reading(this->line_of(this->lengths + head + kSlotsAheadInBatch));
           if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, first++)) give_up("wrong message");
           head = this->after(head);
         }

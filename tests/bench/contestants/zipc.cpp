@@ -100,8 +100,11 @@ struct CBatches {
       std::uint8_t* slots = nullptr;
       const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBatch, last - first));
       const std::uint32_t count = zipc_loan_batch(sender.context(), &slots, most);
+      if (count == 0 && zipc_last_error()->code != ZIPC_ERROR_FULL) give_up("zipc_loan_batch", zipc_last_error()->message);
       for (std::uint32_t i = 0; i < count; ++i) fill<Size>(slots + i * Size, first++);
-      if (count != 0 && zipc_publish_batch(sender.context(), sizes, count) != count) give_up("zipc_publish_batch", zipc_last_error()->message);
+      if (count != 0 && zipc_publish_batch(sender.context(), sizes, count) != count) {
+        give_up("zipc_publish_batch", zipc_last_error()->message);
+      }
     }
   }
   template <std::size_t Size>
@@ -110,6 +113,7 @@ struct CBatches {
       std::uint8_t* messages = nullptr;
       const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBatch, last - first));
       const std::uint32_t count = zipc_peek_batch(receiver.context(), &messages, sizes, most);
+      if (count == 0 && zipc_last_error()->code != ZIPC_ERROR_EMPTY) give_up("zipc_peek_batch", zipc_last_error()->message);
       for (std::uint32_t i = 0; i < count; ++i) {
         if (sizes[i] != Size || !check<Size>(messages + i * Size, first++)) give_up("wrong message");
       }
