@@ -42,30 +42,33 @@ struct InPlace {
   }
 };
 
-/// Writes up to kBatch messages, and publishes them at once, until message `last` - 1 is sent. All `sizes` are Size.
-template <std::size_t Size>
-void send_in_batches(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
-  while (first != last) {
-    const Batch batch = sender.loan_batch(std::min<std::uint64_t>(kBatch, last - first));
-    if (batch.error() == Error::full) continue;
-    if (!batch) give_up("loan_batch", zipc_last_error()->message);
-    for (std::size_t i = 0; i < batch.size(); ++i) fill<Size>(batch[i].data(), first++);
-    if (sender.publish_batch({sizes, batch.size()}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
-  }
-}
-
-/// Reads up to kBatch messages, and takes them out at once, until message `last` - 1 is received.
-template <std::size_t Size>
-void receive_in_batches(zipc::Receiver& receiver, std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
-  while (first != last) {
-    const Batch batch = receiver.peek_batch({sizes, std::min<std::uint64_t>(kBatch, last - first)});
-    if (batch.error() == Error::empty) continue;
-    if (!batch) give_up("peek_batch", zipc_last_error()->message);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (sizes[i] != Size || !check<Size>(batch[i].data(), first++)) give_up("wrong message");
+/// Up to kBatch messages are written in place and published at once, and read in place and taken out at once.
+struct InBatches {
+  /// Until message `last` - 1 is sent. All `sizes` are Size.
+  template <std::size_t Size>
+  static void send_all(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    while (first != last) {
+      const Batch batch = sender.loan_batch(std::min<std::uint64_t>(kBatch, last - first));
+      if (batch.error() == Error::full) continue;
+      if (!batch) give_up("loan_batch", zipc_last_error()->message);
+      for (std::size_t i = 0; i < batch.size(); ++i) fill<Size>(batch[i].data(), first++);
+      if (sender.publish_batch({sizes, batch.size()}) != Error::ok) give_up("publish_batch", zipc_last_error()->message);
     }
-    if (receiver.pop_batch(batch.size()) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
   }
-}
+
+  /// Until message `last` - 1 is received.
+  template <std::size_t Size>
+  static void receive_all(zipc::Receiver& receiver, std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
+    while (first != last) {
+      const Batch batch = receiver.peek_batch({sizes, std::min<std::uint64_t>(kBatch, last - first)});
+      if (batch.error() == Error::empty) continue;
+      if (!batch) give_up("peek_batch", zipc_last_error()->message);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (sizes[i] != Size || !check<Size>(batch[i].data(), first++)) give_up("wrong message");
+      }
+      if (receiver.pop_batch(batch.size()) != Error::ok) give_up("pop_batch", zipc_last_error()->message);
+    }
+  }
+};
 
 }  // namespace zipc::bench

@@ -88,11 +88,12 @@ void measure(int side, const Case& c, Body body) {
   arena->meet();
 }
 
-/// Whether a contestant passes messages in batches: then it takes part in throughput by spinning only.
+/// Whether a contestant passes messages in batches.
 template <typename Sender>
 concept in_batches = requires(Sender& sender) { sender.send_all(0, 0); };
 
 inline constexpr std::size_t kBatch = 64;  // messages
+/// What such a contestant takes part in.
 [[nodiscard]] inline bool takes_batches(const Case& c) {
   return c.workload == Workload::throughput && c.wait == Wait::spin && c.place != Place::one_core;
 }

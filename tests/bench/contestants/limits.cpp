@@ -206,7 +206,6 @@ struct BareRing {
     /// What is written `ahead` slots later, when slot `index` is about to be.
     void fetch_ahead(std::uint32_t index, std::uint32_t ahead) const {
       if (!fetches || !is_long()) return;
-      constexpr std::uint32_t kLengthsInLine = kCacheLine / sizeof *lengths;
       if (index % kLengthsInLine == 0) fetch_for_writing(line_of(lengths + index + ahead));
       fetch_all_for_writing(line_of(data + (index + ahead) * Size), Size);
     }
@@ -217,9 +216,15 @@ struct BareRing {
       fetch_for_writing(line_of(lengths + index));
       fetch_for_writing(line_of(&sender));
     }
-    /// Of a receiver that knows the messages before `known`.
+    /// Whether a receiver that knows the messages before `known` fetches the one `ahead` slots after `index`.
+    [[nodiscard]] bool knows_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
+      return fetches && (known >= index ? known - index : known + slots - index) > ahead;
+    }
+    void fetch_lengths_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
+      if (index % kLengthsInLine == 0 && knows_ahead(index, known, ahead)) fetch_for_reading(line_of(lengths + index + ahead));
+    }
     void fetch_received_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
-      if (!fetches || (known >= index ? known - index : known + slots - index) <= ahead) return;
+      if (!knows_ahead(index, known, ahead)) return;
       fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + ahead) * Size, Size);
     }
     /// Looks until `look` has found something.
@@ -230,6 +235,7 @@ struct BareRing {
         for (int i = 0; i < pauses; ++i) spin_pause();
       }
     }
+    static constexpr std::uint32_t kLengthsInLine = kCacheLine / sizeof(std::uint64_t);
     std::size_t slots;
     Side& receiver;
     Side& sender;
@@ -328,7 +334,7 @@ struct BareBatches {
         std::uint32_t read = 0;
         for (; first != last && read != kBatch && own.peers_index != head; ++read) {
           this->fetch_received_ahead(head, own.peers_index, kSlotsAheadInBatch);
-          if (head % (kCacheLine / sizeof *this->lengths) == 0) fetch_for_reading(this->line_of(this->lengths + head + kSlotsAheadInBatch));
+          this->fetch_lengths_ahead(head, own.peers_index, kSlotsAheadInBatch);
           if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, first++)) give_up("wrong message");
           head = this->after(head);
         }

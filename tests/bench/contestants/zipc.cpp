@@ -79,19 +79,11 @@ struct CppInPlace : InPlace<keeps> {
   static constexpr const char* kNameBrokered = "zipc C++, in place, zipcd";
 };
 
-/// Up to kBatch messages are written in place and published at once, and read in place and taken out at once.
-struct CppBatches {
+struct CppBatches : InBatches {
   static constexpr const char* kName = "zipc C++, batches";
-  template <std::size_t Size>
-  static void send_all(zipc::Sender& sender, const std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
-    send_in_batches<Size>(sender, sizes, first, last);
-  }
-  template <std::size_t Size>
-  static void receive_all(zipc::Receiver& receiver, std::uint32_t (&sizes)[kBatch], std::uint64_t first, std::uint64_t last) {
-    receive_in_batches<Size>(receiver, sizes, first, last);
-  }
 };
 
+/// As InBatches.
 struct CBatches {
   static constexpr const char* kName = "zipc C, batches";
   template <std::size_t Size>
@@ -179,6 +171,7 @@ struct Zipc {
   };
 };
 
+/// How they are made in batches.
 template <typename Api>
 struct ZipcBatches {
   static constexpr const char* kName = Api::kName;

@@ -32,8 +32,8 @@ BENCH_INLINED void in_batches(const Share& share) {
   std::uint32_t sizes[kBatch];
   std::fill(std::begin(sizes), std::end(sizes), Size);
   const std::uint64_t end = share.first + share.count;
-  share.side == 0 ? send_in_batches<Size>(*share.sender, sizes, share.first, end)
-                  : receive_in_batches<Size>(*share.receiver, sizes, share.first, end);
+  share.side == 0 ? InBatches::send_all<Size>(*share.sender, sizes, share.first, end)
+                  : InBatches::receive_all<Size>(*share.receiver, sizes, share.first, end);
 }
 
 template <std::size_t Size>
