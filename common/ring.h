@@ -569,9 +569,11 @@ class Ring : public HotPath {
       if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
       refresh_cached_tail(head, tail);
     }
+    ZIPC_TEST_POINT("find.before-departure");
     if (tail == head && tells_of_departure(header_->notice_to_receiver)) {
       tail = header_->tail.load(kOrderObserve);  // [message-ready]: what it sent before it went comes first
       if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
+      refresh_cached_tail(head, tail);  // never behind head: beside a successor it is believed
       if (tail == head) return {.error = take_departure(header_->notice_to_receiver, Error::empty)};
     }
     if (tail == head) return {.error = Error::empty};

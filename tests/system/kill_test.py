@@ -427,6 +427,32 @@ def dies_leaving(world, stop_at, victim_role):
     is_succeeded(world, victim_role, victim, survivor)
 
 
+def leaves_between_looks(world, stop_at):
+    """A sender sends its last message, and leaves, just after its receiver has found nothing; then it has a successor."""
+    sent = int(stop_at.split(":")[1]) - 1
+    world.env["ZIPC_MEMBARRIER"] = "off"  # the receiver has not been told by the time that it looks
+    sender = world.attached("sender", paced=True, count=sent + 1)
+    receiver = world.attached("receiver", "--spin", paced=True, stop_at=stop_at)
+    for number in range(sent):
+        sender.feed()
+        sender.wait_line(f"{number + 1}")
+        receiver.feed()
+        receiver.wait_line(f"got {number}")
+    receiver.feed()
+    receiver.await_stop()
+    sender.feed()
+    sender.check()
+    receiver.go_on()
+    receiver.wait_line(f"got {sent}")
+    successor = world.resumed("sender", paced=True)
+    successor.wait_line("attached")
+    receiver.feed(MESSAGES)
+    successor.feed(MESSAGES)
+    receiver.check()
+    successor.check()
+    world.stream(receiver)
+
+
 def dies_ringing(world, stop_at):
     """It has taken back that the receiver waits by a descriptor, and not rung: then zipcd does, for its departure."""
     with contextlib.ExitStack() as stack:
@@ -585,6 +611,7 @@ def add_peers():
             # Without a broker a receiver that is not woken looks by itself, soon.
             for then in ("dies", *(["is slept beside", "is moved"] if brokered else [])):
                 add(says_clear, f"all-clear.{point}", then, brokered=brokered)
+        add(leaves_between_looks, f"find.before-departure:{SLOTS + 2}", brokered=brokered)
     add(dies_ringing, "wake.before-ringing")
     for role in OTHER:
         for point in ["look.before-telling", "retract.before-notice", "retract.after-notice", "retract.after-features"]:
