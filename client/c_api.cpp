@@ -75,7 +75,9 @@ ZipcContext init(const char* name, Role role, void* memory, const Params& params
     return dead_context(role, text, params);
   }
   const ZipcContext context = make_context(role, text, params, memory, id);
-  ring_of(context).announce(role);
+  zipc::Ring ring = ring_of(context);
+  role == Role::sender ? ring.catch_up() : ring.forget_cached_tail();  // existing peers, who keep no copies, may have been there
+  ring.announce(role);
   return context;
 }
 

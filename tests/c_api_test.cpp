@@ -727,6 +727,39 @@ TEST_F(CApi, WorksOverMemoryThatTheCallerOwns) {
   zipc_destroy(&receiver);
 }
 
+TEST_F(CApi, BelievesNothingThatIsCachedInMemoryThatExistingPeersHaveUsedMeanwhile) {
+  constexpr std::uint32_t slots = 8;
+  std::vector<std::uint64_t> memory(zipc_shared_memory_size(slots, 8) / 8 + 1);
+  const auto sender_over = [&] { return zipc_init_sender(nullptr, memory.data(), slots, 8, 0); };
+  const auto receiver_over = [&] { return zipc_init_receiver(nullptr, memory.data(), slots, 8, 0); };
+  ZipcContext sender = sender_over(), receiver = receiver_over();
+  for (const char* text : {"a", "b", "c"}) ASSERT_TRUE(send(sender, text));
+  ASSERT_EQ(receive(receiver), "a");
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+  // Existing peers, which keep no copies, take out what waits, and fill the queue.
+  auto& header = *reinterpret_cast<zipc::SegmentHeader*>(memory.data());
+  auto* lengths = reinterpret_cast<zipc::ItemLength*>(&header + 1);
+  auto* slot = reinterpret_cast<char*>(lengths + slots);
+  header.head = 3;
+  header.tail = 3;
+  for (char text = 'A'; text != 'A' + slots - 1; ++text) {
+    slot[header.tail * 8] = text;
+    lengths[header.tail] = 1;
+    header.tail = (header.tail + 1) % slots;
+  }
+  sender = sender_over();
+  EXPECT_FALSE(send(sender, "x"));
+  EXPECT_EQ(last(), ZIPC_ERROR_FULL);
+  receiver = receiver_over();
+  for (const char* text : {"A", "B", "C", "D", "E", "F", "G"}) EXPECT_EQ(receive(receiver), text);
+  std::uint8_t* message = nullptr;
+  zipc_receive(&receiver, &message);
+  EXPECT_EQ(message, nullptr);
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
 TEST_F(CApi, CountsInItsStatistics) {
   ZipcContext sender = zipc_create_sender(name(), 4, 8);
   ZipcContext receiver = zipc_create_receiver(name(), 4, 8);
