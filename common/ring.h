@@ -13,6 +13,8 @@
 ///   [slot-free]        head.store(release) by the receiver -> head.load(acquire) by the sender: the slot may be
 ///                      overwritten
 ///   [sleep-announced]  the fences around the waiting words, and the exchanges of the all-clear: waiting.h has the proof
+///   [tripwire-armed]   tripwire.store(release) by who enters a role -> tripwire.load(acquire) by the sender: what was noted of
+///                      existing peers by then is seen
 ///   [noticed]          a notice word, written after what it tells of -> read by the side that it stands for
 ///   [moving]           the fence after an index is published -> the broker's heavy fence between kNoticeMoving and its
 ///                      look at the indices (move.cpp): either the index was seen there, or the notice is seen here.
@@ -23,8 +25,8 @@
 ///   1. head == tail is empty, head == tail + 1 (modulo queue_size) is full: at most queue_size - 1 messages wait.
 ///   2. Only the sender writes slot tail, and only while the queue is not full. So the slot that was received last,
 ///      head - 1, stays intact until the receiver's next receive.
-///   3. A cached tail is used only while the sender is known to be zipc: an existing one may reset the queue when it
-///      attaches.
+///   3. A cached tail is used only while the sender is known to be zipc, and no existing one has come since it was made: that may
+///      reset the queue when it attaches.
 ///   4. Every index and length read from shared memory is checked before it is used: Error::corrupt.
 ///
 /// The cached copies of the peer's index, which save a cache miss a message, are the idea of Rigtorp's SPSCQueue.
@@ -208,7 +210,7 @@ class Ring : public HotPath {
     if (first.error != Error::ok) return {.error = first.error};
     const std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     // Beside an existing sender the copy is not kept: one at a time, then.
-    const std::uint32_t known = is_zipc(header_->sender_features) ? distance(first.index, tail) : 1;
+    const std::uint32_t known = is_tail_known() ? distance(first.index, tail) : 1;
     const std::uint32_t count = std::min({most, known, params_.queue_size - first.index});
     const bool are_possible = read_lengths(items() + first.index, sizes, count, params_.message_size);
     if (!are_possible) return {.error = Error::corrupt};
@@ -224,7 +226,7 @@ class Ring : public HotPath {
     if (first.error != Error::ok) return first.error;
     std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     // What was peeked at is known to be there: no look at the sender's line, which it writes just now.
-    if (!is_zipc(header_->sender_features) || tail >= params_.queue_size || count > distance(first.index, tail)) {
+    if (!is_tail_known() || tail >= params_.queue_size || count > distance(first.index, tail)) {
       tail = header_->tail.load(kOrderObserve);                      // [message-ready]
       if (is_elsewhere(header_->notice_to_receiver)) return kMoved;  // as in find_oldest()
       if (tail >= params_.queue_size) return Error::corrupt;
@@ -249,7 +251,7 @@ class Ring : public HotPath {
   [[nodiscard]] Error look_for_message() noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     const bool is_known = header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
-    if (head >= params_.queue_size || is_known || !is_zipc(header_->sender_features)) return kUndone;
+    if (head >= params_.queue_size || is_known || !is_tail_known()) return kUndone;
     // We wait by a doorbell, which has to be taken back first (our own word), or there is something to be told.
     const auto is_more = [this] { return (header_->waiters.load(std::memory_order_relaxed) | notice(Role::receiver)) != 0; };
     if (is_more()) return kUndone;  // before the pause: who does the rest makes one, too
@@ -399,13 +401,16 @@ class Ring : public HotPath {
   /// peer, who keeps no copy, may have followed. The caller is the sender. They are good until the tripwire goes; if it has gone,
   /// or an existing peer, which may be another sender, was there before it was armed, for one operation.
   void catch_up() noexcept {
-    const auto set_in_step = [this](std::uint8_t to) { tripwire_[kInStepOffset].store(to, std::memory_order_relaxed); };  // ours
-    const bool has_come = (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) != 0;  // noted under a lock
-    if (has_tripwire() && is_in_step()) set_in_step(0);  // otherwise its line, which both sides read, stays as it is
-    if (has_tripwire() && !has_come && tripwire_->load(std::memory_order_relaxed) != 0) {  // looked at again below
-      set_in_step(kTripwire);
+    const auto may_be_kept = [this] {
+      if (tripwire_->load(std::memory_order_acquire) == 0) return false;                            // [tripwire-armed]
+      return (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;  // noted before
+    };
+    // It is set only where it changes: both sides read its line.
+    if (has_tripwire() && is_in_step()) set_in_step(kSenderInStepOffset, false);
+    if (has_tripwire() && may_be_kept()) {
+      set_in_step(kSenderInStepOffset, true);
       full_fence();  // before the copies are made, so that who comes after them takes it away
-      if (tripwire_->load(std::memory_order_relaxed) == 0) set_in_step(0);  // who came between the two did not
+      if (!may_be_kept()) set_in_step(kSenderInStepOffset, false);  // who came between the two did not
     }
     if (has_copies_) {
       const auto copy = [this](auto field) {
@@ -416,13 +421,19 @@ class Ring : public HotPath {
       copy(&SegmentHeader::bytes_sent);
       const std::uint32_t largest = header_->largest.load(std::memory_order_relaxed);           // our own counter
       own_->largest.store(std::min(largest, params_.message_size), std::memory_order_relaxed);  // is_unheard_of() relies on it
-      if (own_->tail.load(std::memory_order_relaxed) >= params_.queue_size) set_in_step(0);  // not to be kept
+      if (own_->tail.load(std::memory_order_relaxed) >= params_.queue_size) set_in_step(kSenderInStepOffset, false);  // not to be kept
     }
     // What looks full is looked up before anything else is done.
     own_->cached_head.store(after(own_->tail.load(std::memory_order_relaxed)), std::memory_order_relaxed);  // our own copy
   }
-  /// The same for the receiver, which has no own copies: what looks empty is looked up.
+  /// The same for the receiver, which has no copy but that of the sender's index: what looks empty is looked up.
   void forget_cached_tail() noexcept {
+    const auto is_whole = [this] { return tripwire_->load(std::memory_order_relaxed) != 0; };  // by the kernel, or who comes later
+    if (has_tripwire() && is_whole()) {
+      set_in_step(kReceiverInStepOffset, true);
+      full_fence();  // as above
+      if (!is_whole()) set_in_step(kReceiverInStepOffset, false);
+    }
     header_->cached_tail.store(header_->head.load(std::memory_order_relaxed), std::memory_order_relaxed);  // our own copy
   }
 
@@ -530,12 +541,17 @@ class Ring : public HotPath {
   /// Where what the sender alone writes is up to date: its own copies, for a sender that has some.
   [[nodiscard]] const SegmentHeader& sender_fields() const noexcept { return is_in_step() ? *own_ : *header_; }
 
+  /// Of the side whose byte of the tripwire this is: whether its copies are good.
+  void set_in_step(std::size_t offset, bool are_good) noexcept {
+    tripwire_[offset].store(are_good ? kTripwire : 0, std::memory_order_relaxed);  // its own byte
+  }
+
   [[nodiscard]] bool has_tripwire() const noexcept {
     const auto* memory = reinterpret_cast<const std::byte*>(header_);
     return reinterpret_cast<const std::byte*>(tripwire_) == memory + tripwire_offset(params_);
   }
   /// In place of a tripwire where there is none. Nobody writes it.
-  static inline std::atomic<std::uint8_t> whole_tripwire_[] = {kTripwire, kTripwire, 0};
+  static inline std::atomic<std::uint8_t> whole_tripwire_[] = {kTripwire, kTripwire, kTripwire, 0};
 
   /// A message of that size is about to be published.
   void note_size(std::uint32_t size) noexcept {
@@ -560,8 +576,9 @@ class Ring : public HotPath {
     if (is_elsewhere(header_->notice_to_receiver)) return {.error = kMoved};
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (head >= params_.queue_size) return {.error = Error::corrupt};
+    if (tripwire_[kReceiverInStepOffset].load(std::memory_order_relaxed) == 0) [[unlikely]] forget_cached_tail();  // as is_tail_known()
     std::uint32_t tail = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
-    const bool is_kept = is_zipc(header_->sender_features);
+    const bool is_kept = is_tail_known();
     if (tail == head || !is_kept) {
       if (pace_ != nullptr && is_kept) spin_pauses(pace_->pauses());  // beside an existing sender every message is a look
       tail = header_->tail.load(kOrderObserve);  // [message-ready]

@@ -377,7 +377,7 @@ void enter_role(const SegmentFile& file, Mapping& mapping, const Params& params,
   }
   ZIPC_TEST_POINT("enter.after-pid");
   header.origin.fetch_or(kOriginLeasedOnce, std::memory_order_relaxed);
-  if (tripwire != nullptr) tripwire->store(kTripwire, std::memory_order_relaxed);  // before announce(), which ends in a fence
+  if (tripwire != nullptr) tripwire->store(kTripwire, std::memory_order_release);  // [tripwire-armed]
   ZIPC_TEST_POINT("enter.before-repairing");
   if (!info_says_existing_peer(header)) ring.repair_counters(role);  // existing peers do not count
   ZIPC_TEST_POINT("enter.after-repairing");

@@ -349,6 +349,31 @@ TEST_F(CApi, GoesOnBehindAnExistingSenderThatHasSentMeanwhile) {
   }
 }
 
+TEST_F(CApi, BelievesNoCopyThatAnExistingSenderHasMadeWrongThatWasThereUnseen) {
+  ZipcContext sender = zipc_create_sender(name(), 8, 8);
+  ZipcContext receiver = zipc_create_receiver(name(), 8, 8);
+  for (const char* text : {"a", "b", "c", "d", "e"}) {
+    ASSERT_TRUE(send(sender, text));
+    ASSERT_EQ(receive(receiver), text);
+  }
+  zipc_destroy(&sender);
+  // It resets the queue, as some do where they do not find the init flag, and goes. The next one arms the tripwire again.
+  ExistingSender(path(), receiver).attach();
+  auto& header = *reinterpret_cast<zipc::SegmentHeader*>(receiver.queue);
+  header.head = 0;
+  header.tail = 0;
+  sender = zipc_create_sender(name(), 8, 8);
+  ASSERT_NE(sender.queue, nullptr) << zipc_last_error()->message;
+  std::uint8_t* message = nullptr;
+  do zipc_receive(&receiver, &message);
+  while (message == nullptr && last() == ZIPC_ERROR_PEER_GONE);
+  EXPECT_EQ(message, nullptr) << "of a lap before";
+  ASSERT_TRUE(send(sender, "f"));
+  EXPECT_EQ(receive(receiver), "f");
+  zipc_destroy(&sender);
+  zipc_destroy(&receiver);
+}
+
 TEST_F(CApi, GoesOnBehindAnExistingSenderInAForkedChildWhoseParentHasLeft) {
   ZipcContext sender = zipc_create_sender(name(), 8, 8);
   Gate go;
@@ -376,7 +401,7 @@ TEST_F(CApi, GoesOnWhenAnImpossibleIndexHasBeenPutRight) {
   auto& header = *reinterpret_cast<zipc::SegmentHeader*>(sender.queue);
   header.tail = 0xffffffff;
   auto* tripwire = reinterpret_cast<std::byte*>(sender.queue) + zipc::tripwire_offset({8, 8});
-  tripwire[zipc::kInStepOffset] = std::byte{0};  // as an existing peer does
+  tripwire[zipc::kSenderInStepOffset] = std::byte{0};  // as an existing peer does
   EXPECT_FALSE(send(sender, "x"));
   EXPECT_EQ(last(), ZIPC_ERROR_CORRUPT);
   header.tail = 0;

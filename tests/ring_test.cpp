@@ -65,7 +65,7 @@ HotPath hot_path(Queue& queue, Pace& pace, std::atomic<std::uint8_t>* tripwire) 
   return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, false, &pace};
 }
 HotPath hot_path(Queue& queue, Pace& pace) {
-  static std::atomic<std::uint8_t> whole[] = {kTripwire, kTripwire};
+  static std::atomic<std::uint8_t> whole[] = {kTripwire, kTripwire, kTripwire, 0};
   return hot_path(queue, pace, whole);
 }
 
@@ -266,7 +266,7 @@ TEST(HotPath, LeavesTheLongestMessageYetToTheRingWhichKeepsItsLength) {
 
 TEST(Ring, SendsALongMessageAtOnceOnlyWhereThereIsNothingElseToDo) {
   Queue queue({.queue_size = 4, .message_size = 300});
-  std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire, 0, 0};
+  std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire, kTripwire, 0};
   Ring sender(&queue.header(), &queue.header(), queue.ring().params(), tripwire, nullptr);
   const std::string text(kShort + 1, 'x'), too_long(301, 'x');
   const auto tried = [&] { return sender.try_send_long(text.data(), text.size()); };
@@ -275,9 +275,9 @@ TEST(Ring, SendsALongMessageAtOnceOnlyWhereThereIsNothingElseToDo) {
   EXPECT_NE(tried(), kUndone);
   queue.header().largest.store(0xffffffff);  // as a hostile peer may say
   EXPECT_EQ(sender.try_send_long(too_long.data(), too_long.size()), kUndone) << "it would go past the slot";
-  tripwire[kInStepOffset] = 0;
+  tripwire[kSenderInStepOffset] = 0;
   EXPECT_EQ(tried(), kUndone) << "its copies may be old";
-  tripwire[kInStepOffset] = kTripwire;
+  tripwire[kSenderInStepOffset] = kTripwire;
   EXPECT_NE(tried(), kUndone);
   EXPECT_EQ(tried(), kUndone) << "full";
   for (int i = 0; i < 3; ++i) EXPECT_EQ(text_of(queue.ring().receive()), text);
@@ -297,7 +297,7 @@ TEST(HotPath, AsksTheRingWhetherToWakeUnlessBothSidesFenceAndNobodyElseCanHaveCo
   queue.header().sender_features.store(kFeaturesOfKnown);
   queue.header().receiver_features.store(kFeaturesOfKnown);
   Pace pace;
-  std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire};
+  std::atomic<std::uint8_t> tripwire[] = {kTripwire, kTripwire, kTripwire, 0};
   HotPath end = hot_path(queue, pace, tripwire);
   EXPECT_EQ(end.try_send("a", 1), Error::ok);
   EXPECT_EQ(end.try_pop(), Error::ok);

@@ -224,7 +224,7 @@ TEST_F(SegmentTest, NoticesAnExistingPeerByItsTruncation) {
     for (int times = 0; times < 3; ++times) {  // also a second one, of the same size
       enter_role(file, *mapping, kParams, Role::sender, getpid());
       EXPECT_EQ(tripwire->load(), kTripwire);
-      EXPECT_EQ(tripwire[kInStepOffset].load() != 0, times == 0) << "an existing sender may still be there";
+      EXPECT_EQ(tripwire[kSenderInStepOffset].load() != 0, times == 0) << "an existing sender may still be there";
       attach_as_existing_peer(path(), size);
       EXPECT_EQ(tripwire->load(), 0);
       EXPECT_TRUE(read_segment_info(open())->existing_peer_seen);

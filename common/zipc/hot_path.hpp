@@ -206,8 +206,7 @@ class HotPath {
   /// sender's line alone.
   [[nodiscard, gnu::always_inline]] Slot try_peek(bool has_spun = false) const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
-    // A cached tail is used only while the sender is known to be zipc.
-    if (head >= params_.queue_size || !is_zipc(header_->sender_features)) [[unlikely]] return {.error = kUndone};
+    if (head >= params_.queue_size || !is_tail_known()) [[unlikely]] return {.error = kUndone};
     const std::uint32_t known = header_->cached_tail.load(std::memory_order_relaxed);  // our own copy
     if (known == head) [[unlikely]] {
       const Error seen = look_for_one(head, has_spun);
@@ -231,7 +230,7 @@ class HotPath {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
     const bool is_there = find_next(head, next) && header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
-    if (!is_there || !is_zipc(header_->sender_features)) [[unlikely]] return kUndone;
+    if (!is_there || !is_tail_known()) [[unlikely]] return kUndone;
     return free_slots(1, next);
   }
 
@@ -249,7 +248,15 @@ class HotPath {
  protected:
   /// Whether the sender's own copies are what the header says.
   [[nodiscard, gnu::always_inline]] bool is_in_step() const noexcept {
-    return tripwire_[kInStepOffset].load(std::memory_order_relaxed) != 0;  // written by the sender, or by the kernel
+    return tripwire_[kSenderInStepOffset].load(std::memory_order_relaxed) != 0;  // written by the sender, or by the kernel
+  }
+
+  /// Whether the receiver's copy of the sender's index may be used: the sender is known to be zipc, and an existing one, which may
+  /// have reset the queue, has not come since the copy was made, not even to leave again.
+  [[nodiscard, gnu::always_inline]] bool is_tail_known() const noexcept {
+    const std::uint32_t announced = header_->sender_features.load(std::memory_order_relaxed);  // on our line
+    // Written by the receiver, or by the kernel.
+    return (announced & kFeatureAnnouncesSleep & tripwire_[kReceiverInStepOffset].load(std::memory_order_relaxed)) != 0;
   }
 
   /// Whether a sender with copies of its own has nobody to wake and is told nothing: P3 of waiting.h.

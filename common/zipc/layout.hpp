@@ -159,16 +159,20 @@ inline constexpr std::uint64_t kItemsOffset = sizeof(SegmentHeader);
 inline constexpr std::uint8_t kTripwire = kInitFlag & 0xFF;  ///< its first byte while it is whole. By who enters a role
 /// Its second byte: not 0 while the sender's copies of the header (sender_copies.hpp) are what it says, and nobody can have come who
 /// changes it unseen. By the sender.
-inline constexpr std::size_t kInStepOffset = 1;
-/// Its third byte: kAllClear while the sender knows that it has nobody to wake and is told nothing. It says so itself; a receiver that
+inline constexpr std::size_t kSenderInStepOffset = 1;
+/// Its third byte: the same for the receiver's copy of the sender's index. By the receiver; the first byte may be whole again before it looks.
+inline constexpr std::size_t kReceiverInStepOffset = 2;
+/// Its fourth byte: kAllClear while the sender knows that it has nobody to wake and is told nothing. It says so itself; a receiver that
 /// sleeps, comes or leaves, the broker before it moves the channel, and the kernel with the rest make it 0. So a message that is sent need
 /// not look at the line that it was published on, which the receiver has taken away by then.
-inline constexpr std::size_t kAllClearOffset = 2;
+inline constexpr std::size_t kAllClearOffset = 3;
 inline constexpr std::uint8_t kAllClear = kTripwire;  ///< one question for both: they have bits in common
 inline constexpr std::uint8_t kAboutToSayClear = 0xFF ^ kTripwire;
-/// In it there are the bits of the features of a peer of which no more is to be known: one branch for peer and tripwire.
+/// Feature bits that kTripwire has, too, so that `features & tripwire` asks about peer and tripwire in one branch: of a peer with both, no more
+/// is to be known. Where the init flag does for the tripwire, so does its third byte for the receiver's.
 inline constexpr std::uint32_t kFeaturesOfKnown = kFeatureAnnouncesSleep | kFeatureFencesForBoth;
 static_assert((kTripwire & kFeaturesOfKnown) == kFeaturesOfKnown);
+static_assert((kInitFlag >> 8 * kReceiverInStepOffset & kFeatureAnnouncesSleep) != 0);
 [[nodiscard]] constexpr std::uint64_t tripwire_offset(const Params& p) noexcept { return older_peer_size(p); }
 
 /// Whether the tripwire lies in the same page as the end of the shortest file that an existing peer makes. If it does
