@@ -451,7 +451,7 @@ bool Attachments::holds(const std::string& name, Role role) const noexcept {
   });
 }
 
-void Attachments::detach(const ZipcContext& context) noexcept {
+void Attachments::detach(const ZipcContext& context) {
   const std::scoped_lock lock(mutex_);
   const Attachment* found = find(context);
   const auto it = std::find_if(attachments_.begin(), attachments_.end(),

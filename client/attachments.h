@@ -78,7 +78,7 @@ class Attachments {
   /// Takes a role: through the process's connection, or directly when there is no broker and ZIPC_BROKER permits.
   [[nodiscard]] Result<ZipcContext> attach(const RoleRequest& request);
 
-  /// Takes a role through this broker only. The connection must outlive nothing: it is used during the call.
+  /// Takes a role through this broker only. The connection is used during the call only.
   [[nodiscard]] Result<ZipcContext> attach_through(Connection& broker, const RoleRequest& request);
 
   /// The channel of `context` has other memory, or may get it soon: goes there, and makes `context` stand for it. Waits for
@@ -102,7 +102,7 @@ class Attachments {
 
   /// Ends one use of the role that `context` stands for, and with the last one the role. Unknown contexts (over a caller's
   /// memory) are left alone.
-  void detach(const ZipcContext& context) noexcept;
+  void detach(const ZipcContext& context);
 
   /// Removes a channel's name: through the broker that owns it, or directly.
   [[nodiscard]] Result<void> remove(const std::string& name);

@@ -48,16 +48,49 @@ namespace {
 Failure no_memory() { return Failure{Error::out_of_memory, "out of memory"}; }
 Failure null_pointer(const char* what) { return Failure{Error::invalid_argument, std::string(what) + " is NULL"}; }
 
-ZipcContext attach(const char* name, Role role, const std::optional<Params>& params) {
+/// What `f` returns, or `otherwise` when it lacks memory, which is then the last error.
+template <typename Answer, typename F>
+Answer guarded(Answer otherwise, F f) noexcept {
   try {
-    auto context = name != nullptr ? Attachments::of_process().attach({.name = name, .role = role, .params = params})
-                                   : Result<ZipcContext>(null_pointer("name"));
-    if (context) return *context;
-    set_last_error(context.failure());
+    return f();
   } catch (const std::bad_alloc&) {
     set_last_error(no_memory());
+    return otherwise;
   }
-  return dead_context(role, name != nullptr ? name : "", params.value_or(Params{}));
+}
+
+/// Notes why there is no result. Returns whether there is one.
+template <typename T>
+bool noted(const Result<T>& result) {
+  if (!result) set_last_error(result.failure());
+  return result.has_value();
+}
+
+bool require_open(const ZipcContext* context) noexcept {
+  if (context != nullptr && context->queue != nullptr) return true;
+  set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+  return false;
+}
+
+bool require_role(const ZipcContext* context, Role role) noexcept {
+  if (is_open(context, role)) return true;
+  set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
+  return false;
+}
+
+bool require(const void* pointer, const char* what) {
+  if (pointer != nullptr) return true;
+  set_last_error(null_pointer(what));
+  return false;
+}
+
+ZipcContext attach(const char* name, Role role, const std::optional<Params>& params) {
+  const ZipcContext dead = dead_context(role, name != nullptr ? name : "", params.value_or(Params{}));
+  return guarded(dead, [&] {
+    if (!require(name, "name")) return dead;
+    const auto context = Attachments::of_process().attach({.name = name, .role = role, .params = params});
+    return noted(context) ? *context : dead;
+  });
 }
 
 Result<void> check_memory(void* memory, const Params& params) {
@@ -70,10 +103,7 @@ Result<void> check_memory(void* memory, const Params& params) {
 
 ZipcContext init(const char* name, Role role, void* memory, const Params& params, std::uint64_t id) {
   const char* text = name != nullptr ? name : "";
-  if (const auto ready = check_memory(memory, params); !ready) {
-    set_last_error(ready.failure());
-    return dead_context(role, text, params);
-  }
+  if (!guarded(false, [&] { return noted(check_memory(memory, params)); })) return dead_context(role, text, params);
   const ZipcContext context = make_context(role, text, params, memory, id);
   zipc::Ring ring = ring_of(context);
   role == Role::sender ? ring.catch_up() : ring.forget_cached_tail();  // existing peers, who keep no copies, may have been there
@@ -91,17 +121,7 @@ bool succeeded(Error error, const ZipcContext& context, std::size_t size = 0) {
   return error == Error::ok;
 }
 
-bool require_role(const ZipcContext* context, Role role) {
-  if (is_open(context, role)) return true;
-  set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-  return false;
-}
-
-bool require_message(const std::uint8_t* message, std::size_t size) {
-  if (message != nullptr || size == 0) return true;
-  set_last_error(null_pointer("message"));
-  return false;
-}
+bool require_message(const std::uint8_t* message, std::size_t size) { return size == 0 || require(message, "message"); }
 
 /// `what` is a null pointer; null: the batch is of no messages.
 std::uint32_t refuse_batch(const char* what) {
@@ -127,10 +147,7 @@ std::uint32_t deliver(const Slot& slot, const ZipcContext& context, std::uint8_t
 
 /// The common start of the receiving calls.
 bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
-  if (message == nullptr) {
-    set_last_error(null_pointer("message"));
-    return false;
-  }
+  if (!require(message, "message")) return false;
   *message = nullptr;
   return require_role(receiver, Role::receiver);
 }
@@ -228,14 +245,7 @@ bool may_go_by_header(const ZipcContext* sender) noexcept { return is(sender, Ro
 }
 
 std::size_t dump(const ZipcContext* context, char* text, std::size_t size, bool header_only) {
-  if (context == nullptr || (text == nullptr && size != 0)) {
-    set_last_error(null_pointer(context == nullptr ? "context" : "text"));
-    return 0;
-  }
-  if (context->queue == nullptr) {
-    set_last_error(Error::closed, *context);
-    return 0;
-  }
+  if (!require(context, "context") || (size != 0 && !require(text, "text")) || !require_open(context)) return 0;
   const auto all = static_cast<std::size_t>(zipc::smallest_segment_size(params_of(*context)));
   return zipc::hex_dump(context->queue, header_only ? sizeof(zipc::SegmentHeader) : all, text, size);
 }
@@ -265,11 +275,10 @@ ZipcContext zipc_init_receiver(const char* name, void* memory, uint32_t queue_si
 
 void zipc_destroy(ZipcContext* context) {
   if (context == nullptr || context->queue == nullptr) return;
-  try {
+  guarded(false, [&] {
     Attachments::of_process().detach(*context);
-  } catch (const std::bad_alloc&) {
-    set_last_error(no_memory());
-  }
+    return true;
+  });
   context->padding[0] = static_cast<std::uint8_t>(zipc::HotContext::closed);
   context->queue = nullptr;
   context->buffers = nullptr;
@@ -277,12 +286,7 @@ void zipc_destroy(ZipcContext* context) {
 }
 
 void zipc_unlink(const char* name) {
-  try {
-    const auto removed = name != nullptr ? Attachments::of_process().remove(name) : Result<void>(null_pointer("name"));
-    if (!removed) set_last_error(removed.failure());
-  } catch (const std::bad_alloc&) {
-    set_last_error(no_memory());
-  }
+  guarded(false, [&] { return require(name, "name") && noted(Attachments::of_process().remove(name)); });
 }
 
 bool zipc_send(ZipcContext* sender, const uint8_t* message, size_t message_size) {
@@ -360,14 +364,13 @@ bool zipc_pop(ZipcContext* receiver) {
 }
 
 bool zipc_set_waiting(ZipcContext* context, zipc_waiting waiting) {
-  if (context == nullptr || context->queue == nullptr) {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-    return false;
-  }
+  if (!require_open(context)) return false;
   if (!is_waiting(waiting)) {
-    const std::string number = std::to_string(static_cast<unsigned>(waiting));
-    set_last_error(Failure{Error::invalid_argument, "there is no way to wait of number " + number});
-    return false;
+    return guarded(false, [&] {
+      const std::string number = std::to_string(static_cast<unsigned>(waiting));
+      set_last_error(Failure{Error::invalid_argument, "there is no way to wait of number " + number});
+      return false;
+    });
   }
   zipc::set_waiting(*context, static_cast<zipc::Waiting>(waiting));
   return true;
@@ -382,28 +385,14 @@ const char* zipc_waiting_name(zipc_waiting waiting) {
 }
 
 bool zipc_stats(const ZipcContext* context, ZipcStats* stats) {
-  if (stats == nullptr) {
-    set_last_error(null_pointer("stats"));
-    return false;
-  }
-  if (context == nullptr || context->queue == nullptr) {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-    return false;
-  }
+  if (!require(stats, "stats") || !require_open(context)) return false;
   const zipc::Stats s = ring_of(*context).stats();
   *stats = {s.sent, s.bytes_sent, s.received, s.full, s.depth, s.deepest, s.largest, 0};
   return true;
 }
 
 bool zipc_peer(const ZipcContext* context, ZipcPeer* peer) {
-  if (peer == nullptr) {
-    set_last_error(null_pointer("peer"));
-    return false;
-  }
-  if (context == nullptr || context->queue == nullptr) {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-    return false;
-  }
+  if (!require(peer, "peer") || !require_open(context)) return false;
   const zipc::PeerSeen seen = ring_of(*context).peer_of(static_cast<Role>(context->mode));
   *peer = {.state = ZIPC_PEER_NONE, .pid = seen.pid, .signal = 0, .exit_code = -1};
   if (seen.is_present) {
@@ -420,46 +409,24 @@ bool zipc_peer(const ZipcContext* context, ZipcPeer* peer) {
 }
 
 bool zipc_renew(ZipcContext* context) {
-  if (context == nullptr || context->queue == nullptr) {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-    return false;
-  }
-  try {
-    const auto renewed = Attachments::of_process().renew(*context);
-    if (!renewed) set_last_error(renewed.failure());
-    return renewed.has_value();
-  } catch (const std::bad_alloc&) {
-    set_last_error(no_memory());
-    return false;
-  }
+  return require_open(context) && guarded(false, [&] { return noted(Attachments::of_process().renew(*context)); });
 }
 
 int zipc_fd(ZipcContext* context) {
-  if (context == nullptr || context->queue == nullptr) {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-    return -1;
-  }
-  try {
+  if (!require_open(context)) return -1;
+  return guarded(-1, [&] {
     const auto descriptor = Attachments::of_process().descriptor(*context);
-    if (descriptor) return *descriptor;
-    set_last_error(descriptor.failure());
-  } catch (const std::bad_alloc&) {
-    set_last_error(no_memory());
-  }
-  return -1;
+    return noted(descriptor) ? *descriptor : -1;
+  });
 }
 
 size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size) {
   const Params params{.queue_size = queue_size, .message_size = message_size};
-  return check_params(params) ? static_cast<size_t>(zipc::older_peer_size(params)) : 0;
+  return guarded(size_t{0}, [&] { return check_params(params) ? static_cast<size_t>(zipc::older_peer_size(params)) : 0; });
 }
 
 char* zipc_shm_path(const char* name) {
-  const auto valid = name != nullptr ? zipc::check_name(name) : Result<void>(null_pointer("name"));
-  if (!valid) {
-    set_last_error(valid.failure());
-    return nullptr;
-  }
+  if (!guarded(false, [&] { return require(name, "name") && noted(zipc::check_name(name)); })) return nullptr;
 #ifdef __APPLE__
   set_last_error(Failure{Error::unsupported, "shared memory has no path on macOS"});
   return nullptr;

@@ -183,7 +183,9 @@ class Ring : public HotPath {
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       own_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
     }
-    return {.data = first.data, .count = std::min(wanted, free_before(head, first.index))};
+    const std::uint32_t count = std::min(wanted, free_before(head, first.index));
+    if (count == 0 && most != 0) return {.error = Error::full};  // by an index that the receiver has taken back since
+    return {.data = first.data, .count = count};
   }
 
   /// Sends the first sizes[i] bytes of slot i of those that loan_run() gave, for i < count, all at once. Error::ok,

@@ -219,6 +219,12 @@ TEST(Ring, TakesOutMoreThanItHasSeenAndKnowsWhereItIsThen) {
   EXPECT_EQ(queue.ring().stats().received, 3u);
 }
 
+TEST(Ring, LoansNoEmptyBatchWhenTheReceiverTakesItsIndexBack) {
+  Queue queue({.queue_size = 4, .message_size = 8});
+  queue.header().head.store(1);  // as if the queue were full; the copy says that it is empty
+  EXPECT_EQ(queue.ring().loan_run(4).error, Error::full);
+}
+
 TEST(HotPath, ReadsNoImpossibleIndexOrLength) {
   Queue queue({.queue_size = 4, .message_size = 8});
   Pace pace;

@@ -60,7 +60,7 @@ class Tree(unittest.TestCase):
     def test_every_sync_pair_is_named_at_both_ends(self):
         for _, path, text in sources():
             code = "\n".join(line for line in text.splitlines() if "///" not in line)
-            for name in set(re.findall(r"//.*\[([a-z]+-[a-z]+)\]", code)):
+            for name in set(re.findall(r"//.*\[([a-z]+(?:-[a-z]+)*)\]", code)):
                 everywhere = sum(other.count(f"[{name}]") for _, _, other in sources())
                 self.assertGreaterEqual(everywhere, 2, f"{path}: [{name}] has no other end")
 
