@@ -17,6 +17,7 @@ using zipc::Attachments;
 using zipc::Error;
 using zipc::Failure;
 using zipc::HotContext;
+using zipc::HotPath;
 using zipc::Params;
 using zipc::params_of;
 using zipc::Result;
@@ -169,16 +170,20 @@ bool may_receive(const ZipcContext* receiver, std::uint8_t** message) {
   if (!require_role(sender, Role::sender)) return false;
   return succeeded(otherwise::publish(*sender, size, met), *sender, size);
 }
+/// What is told again and again while nothing comes: less than the others ask.
+[[gnu::noinline]] std::uint32_t find_nothing(const ZipcContext& receiver, std::uint8_t** message) {
+  *message = nullptr;
+  set_last_error(Error::empty, receiver);
+  return 0;
+}
 [[gnu::cold, gnu::noinline]] std::uint32_t receive_otherwise(ZipcContext* receiver, std::uint8_t** message,
                                                              Timeout timeout, Error met) {
   if (!may_receive(receiver, message)) return 0;
-  if (met == Error::empty && is_all_said(*receiver, timeout)) return deliver({.error = met}, *receiver, message);
   return deliver(otherwise::receive(*receiver, timeout, met), *receiver, message);
 }
 [[gnu::cold, gnu::noinline]] std::uint32_t peek_otherwise(ZipcContext* receiver, std::uint8_t** message,
                                                           Timeout timeout, Error met) {
   if (!may_receive(receiver, message)) return 0;
-  if (met == Error::empty && is_all_said(*receiver, timeout)) return deliver({.error = met}, *receiver, message);
   return deliver(otherwise::peek(*receiver, timeout, met), *receiver, message);
 }
 [[gnu::cold, gnu::noinline]] bool pop_otherwise(ZipcContext* receiver, Error met) {
@@ -219,29 +224,30 @@ bool may_go_by_header(const ZipcContext* sender) noexcept { return is(sender, Ro
   if (slot.error == Error::ok) [[likely]] return reinterpret_cast<std::uint8_t*>(slot.data);
   return loan_otherwise(sender, timeout);
 }
-[[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
-  if (message == nullptr) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return receive_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = path_by_header_of(*receiver).try_receive();
-  if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
+/// `attempt`: the hot path's try_receive() or try_peek(), a lambda that is always inlined. `otherwise`: what does it without the hot path.
+template <class Attempt>
+[[gnu::always_inline]] inline std::uint32_t find(ZipcContext* receiver, std::uint8_t** message, Timeout timeout, Attempt attempt,
+                                                 std::uint32_t (*otherwise)(ZipcContext*, std::uint8_t**, Timeout, Error)) {
+  if (message == nullptr) [[unlikely]] return otherwise(receiver, message, timeout, kUndone);
+  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return otherwise(receiver, message, timeout, kUndone);
+  Slot slot = attempt(path_by_header_of(*receiver), false);
+  if (slot.error != Error::ok) [[unlikely]] {
+    if (slot.error == Error::empty && is_all_said(*receiver, timeout)) return find_nothing(*receiver, message);
     slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = path_by_header_of(*receiver).try_receive(true);
+    if (slot.error == Error::ok) slot = attempt(path_by_header_of(*receiver), true);
+    if (slot.error == Error::empty && is_all_said(*receiver, timeout)) return find_nothing(*receiver, message);
+    if (slot.error != Error::ok) return otherwise(receiver, message, timeout, slot.error);
   }
-  if (slot.error != Error::ok) [[unlikely]] return receive_otherwise(receiver, message, timeout, slot.error);
   *message = reinterpret_cast<std::uint8_t*>(slot.data);
   return slot.size;
 }
+[[gnu::always_inline]] inline std::uint32_t receive(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
+  const auto attempt = [](HotPath path, bool has_spun) __attribute__((always_inline)) { return path.try_receive(has_spun); };
+  return find(receiver, message, timeout, attempt, &receive_otherwise);
+}
 [[gnu::always_inline]] inline std::uint32_t peek(ZipcContext* receiver, std::uint8_t** message, Timeout timeout) {
-  if (message == nullptr) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  if (!is(receiver, Role::receiver, HotContext::hot)) [[unlikely]] return peek_otherwise(receiver, message, timeout, kUndone);
-  Slot slot = path_by_header_of(*receiver).try_peek();
-  if (slot.error != Error::ok && (slot.error != Error::empty || !is_all_said(*receiver, timeout))) [[unlikely]] {
-    slot.error = otherwise::look_again(*receiver, timeout, slot.error);
-    if (slot.error == Error::ok) slot = path_by_header_of(*receiver).try_peek(true);
-  }
-  if (slot.error != Error::ok) [[unlikely]] return peek_otherwise(receiver, message, timeout, slot.error);
-  *message = reinterpret_cast<std::uint8_t*>(slot.data);
-  return slot.size;
+  const auto attempt = [](HotPath path, bool has_spun) __attribute__((always_inline)) { return path.try_peek(has_spun); };
+  return find(receiver, message, timeout, attempt, &peek_otherwise);
 }
 
 std::size_t dump(const ZipcContext* context, char* text, std::size_t size, bool header_only) {

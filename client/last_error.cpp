@@ -9,6 +9,7 @@ namespace {
 struct LastError {
   ZipcError error{};
   bool needs_words = false;  // the operands below are still to be put into error.message
+  std::uint64_t id = 0;      // of the context; 0: no context's
   char name[sizeof ZipcContext::name] = {};
   ZipcParams params{};
   std::size_t size = 0;
@@ -45,6 +46,12 @@ void set_last_error(const Failure& failure) noexcept {
 }
 
 void set_last_error(Error code, const ZipcContext& context, std::size_t size) noexcept {
+  // Who looks for messages again and again, and finds none, comes here each time: then all of it is noted already.
+  const bool is_same = last.needs_words && last.id == context.id && last.error.code == static_cast<zipc_error>(code) &&
+                       last.size == size && last.params.queue_size == context.params.queue_size &&
+                       last.params.message_size == context.params.message_size;
+  if (is_same && context.id != 0) return;
+  last.id = context.id;
   last.error.code = static_cast<zipc_error>(code);
   last.error.holder_pid = 0;
   std::memcpy(last.name, context.name, sizeof last.name);
