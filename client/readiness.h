@@ -2,7 +2,8 @@
 /// has one. waiting.h has the proof that no wake-up is lost.
 ///
 /// The descriptor is an epoll instance, which stays the same as long as the process has the role. It holds
-///   - the role's doorbell, an eventfd of the broker's, which the peer and the broker ring;
+///   - the role's doorbell (doorbell.h), which the peer and the broker ring;
+///   - an eventfd, by which the role's own calls make it readable;
 ///   - a connection to the broker, which ends with it: then nobody rings for those who come later, and its successor has
 ///     to be asked for another doorbell;
 ///   - a timer, for as long as nobody else can be relied on to ring.

@@ -1,4 +1,5 @@
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ constexpr milliseconds kPatience{100};
 /// When to ask again, after a refusal or no answer. If nobody listens, which costs little: kLookBesideOthers.
 constexpr milliseconds kAskAgain{1000};
 
-enum : std::uint32_t { kOfDoorbell, kOfTimer, kOfLink };
+enum : std::uint32_t { kOfDoorbell, kOfTimer, kOfOurs, kOfLink };
 
 Failure system_failure(const char* what) {
   return {Error::system, std::string(what) + ": " + std::strerror(errno)};
@@ -105,6 +106,7 @@ Result<std::shared_ptr<BrokerLink>> BrokerLink::to(const std::string& path, mill
 struct Readiness::Own {
   UniqueFd epoll;
   UniqueFd timer;
+  UniqueFd ours;  ///< an eventfd that this process makes readable itself; nobody else has it but its children
   Doorbell doorbell;
   std::shared_ptr<BrokerLink> link;  ///< null: the broker that gave the doorbell has gone
   bool is_void = false;              ///< the doorbell is of no use, for nobody has it any more
@@ -136,14 +138,17 @@ struct Readiness::Own {
 
   /// S0 of waiting.h. Makes the descriptor unreadable, and notes why it was readable where that matters.
   void drain() noexcept {
-    std::array<epoll_event, 3> events;
+    std::array<epoll_event, 4> events;
     const int count = epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), 0);
     for (int i = 0; i < count; ++i) {
       std::uint64_t value = 0;
       switch (events[static_cast<std::size_t>(i)].data.u32) {
         case kOfDoorbell:
-          if (read(doorbell.fd.get(), &value, sizeof value) > 0 && value >= kDoorbellVoid) is_void = true;  // [doorbell]
+          if (doorbell.take_rings()) break;  // [doorbell]
+          is_void = true;
+          remove(doorbell.fd.get());
           break;
+        case kOfOurs: static_cast<void>(!read(ours.get(), &value, sizeof value)); break;
         case kOfTimer: static_cast<void>(!read(timer.get(), &value, sizeof value)); break;
         default:
           link->note_end();
@@ -169,7 +174,9 @@ Result<int> Readiness::descriptor() {
   auto own = std::make_unique<Own>();
   own->epoll.reset(epoll_create1(EPOLL_CLOEXEC));
   own->timer.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!own->epoll || !own->timer || !own->add(own->timer.get(), EPOLLIN, kOfTimer)) {
+  own->ours.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!own->epoll || !own->timer || !own->ours || !own->add(own->timer.get(), EPOLLIN, kOfTimer) ||
+      !own->add(own->ours.get(), EPOLLIN, kOfOurs)) {
     return system_failure("cannot make a descriptor to wait by");
   }
   const auto patience = broker_timeout();
@@ -228,13 +235,14 @@ void Readiness::disarm(Ring ring) noexcept {
 }
 
 void Readiness::make_readable() noexcept {
-  if (own_ && own_->process == getpid()) own_->doorbell.add(kDoorbellRung);
+  constexpr std::uint64_t once = 1;
+  if (own_ && own_->process == getpid()) static_cast<void>(!write(own_->ours.get(), &once, sizeof once));
 }
 
 bool Readiness::ring_peer(std::uint32_t serial) noexcept try {
   if (peer_.serial != serial || (!peer_.fd && Clock::now() >= ask_again_)) return ask_for_peers(serial);
   if (!peer_.fd) return have_peer_rung();
-  peer_.add(kDoorbellRung);  // [doorbell]
+  peer_.ring();  // [doorbell]
   return true;
 } catch (const std::bad_alloc&) {
   return false;

@@ -12,16 +12,18 @@ namespace zipc {
 /// What of a waiting word is left beside kByDoorbell.
 inline constexpr std::uint32_t kDoorbellSerialMax = kByDoorbell - 1;
 
-/// What is added to a doorbell's count to ring it; and when it is of no more use: who waits by it is to ask for another.
-inline constexpr std::uint64_t kDoorbellRung = 1;
-inline constexpr std::uint64_t kDoorbellVoid = std::uint64_t{1} << 32;
-
+/// One end of a doorbell, which is a pair of connected stream sockets: its holder polls the one, who rings it sends a byte by the other.
+/// (Not an eventfd: whether a call on that blocks, everybody decides who has it. Here each call says so itself.)
 struct Doorbell {
-  UniqueFd fd;               ///< an eventfd that does not block
+  UniqueFd fd;
   std::uint32_t serial = 0;  ///< 1 .. kDoorbellSerialMax; another one for each that there has ever been, as good as surely
 
-  /// Adds to the count; who polls it sees that. Cost: a system call.
-  void add(std::uint64_t count) const noexcept;
+  /// By the end to ring by: the other becomes readable. Never blocks. Cost: a system call.
+  void ring() const noexcept;
+  /// The same for ever: the doorbell is of no more use, and who waits by it is to ask for another.
+  void make_void() const noexcept;
+  /// By the end to poll: makes it unreadable, unless more than 1024 rings are there. False: the doorbell is void. Never blocks.
+  [[nodiscard]] bool take_rings() const noexcept;
 };
 
 /// Rings the doorbell of this number, by which the peer in the segment at `memory` waits: calls what set_bellringer() was

@@ -44,24 +44,24 @@
 /// the channel has other memory. Who writes it wakes always; S3 has read it, and the kernel compares it as well.
 ///
 /// *A side that polls a descriptor* (zipc_fd) does the same, but that S4 is elsewhere, in the program's event loop, and that
-/// the kernel compares nothing there. In its place the wake-up is one that stays: P adds to a doorbell (an eventfd), and
-/// the descriptor is readable until S takes the count away, which it does before S1 only:
+/// the kernel compares nothing there. In its place the wake-up is one that stays: P rings a doorbell (doorbell.h), and
+/// the descriptor is readable until S takes the rings away, which it does before S1 only:
 ///
-///       P1  index = next                       S0  take the doorbell's count away              [doorbell]
+///       P1  index = next                       S0  take the doorbell's rings away              [doorbell]
 ///       P2  light fence                        S1  waiting = kByDoorbell | number
 ///       P3  if (waiting & kByDoorbell)         S2  heavy fence                                 [sleep-announced]
-///             exchange it for 0                S3  if (index != seen) waiting = 0, add to the doorbell
-///             add to the doorbell [doorbell]   S4' answer that there is nothing; the program polls
+///             exchange it for 0                S3  if (index != seen) waiting = 0, make it readable
+///             ring the doorbell   [doorbell]   S4' answer that there is nothing; the program polls
 ///
 /// If P3 sees the announcement, P rings: after S0, then the descriptor is readable in S4'; or before the S0 of S's next
-/// announcement, and then what S takes away there happened after P1 (the kernel orders write and read of an eventfd), so
+/// announcement, and then what S takes away there happened after P1 (the kernel orders send and receive of a socket), so
 /// that the S3 behind it sees the new index. If P3 does not see it, S3 sees the index; or P has taken it back before, and
 /// its one ring stays for all that it publishes until S announces itself again. P takes it back first: once it has rung,
 /// what it finds there may be S's next announcement. If it then can find nobody who rings, it restores it, and its next
-/// publication tries again. Where S takes the announcement back it rings by itself, for P, which does not ring any more,
+/// publication tries again. Where S takes the announcement back it makes the descriptor readable itself, for P, which does not ring any more,
 /// may have published again: the descriptor is readable unless the last call has found nothing. P rings the doorbell that
 /// the broker says the role has; should it be another one than S polls, S is told so: by a connection to the broker that
-/// ends (it was restarted), or by kDoorbellVoid (doorbell.h). Whoever writes the notice leaves it to the broker to ring.
+/// ends (it was restarted), or by a doorbell that is void. Whoever writes the notice leaves it to the broker to ring.
 ///
 /// *Asleep, every* publication while `waiting` stands wakes. A wake may meet nobody: P may look late, after S has consumed
 /// what it published and has announced its next sleep, but before S4. To wake once for each announcement would then lose

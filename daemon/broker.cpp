@@ -103,8 +103,9 @@ Result<std::int64_t> Broker::renew(LeaseId lease, const Client& client, TimePoin
 Result<Doorbell> Broker::doorbell(const protocol::DoorbellCall& call, const Client& client, TimePoint now) {
   if (auto valid = check_name(call.name); !valid) return valid.failure();
   const Channel* channel = find(call.name, now);
-  if (auto allowed = registry_.check_doorbell(call.name, call.role, client); !allowed) return allowed.failure();
-  auto doorbell = doorbells_.get(channel->spec.name, call.role);
+  const auto end = call.ring ? Doorbells::End::to_ring : Doorbells::End::to_poll;
+  if (auto allowed = registry_.check_doorbell(call.name, call.role, client, call.ring); !allowed) return allowed.failure();
+  auto doorbell = doorbells_.get(channel->spec.name, call.role, end);
   if (call.ring) doorbells_.ring(channel->spec.name, call.role);  // also where there is no descriptor left for the caller
   return doorbell;
 }

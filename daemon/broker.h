@@ -98,7 +98,7 @@ class Broker {
   void stop(TimePoint now);
 
   [[nodiscard]] const Registry& registry() const noexcept { return registry_; }
-  [[nodiscard]] std::size_t doorbells() const noexcept { return doorbells_.count(); }
+  [[nodiscard]] std::size_t doorbell_descriptors() const noexcept { return doorbells_.descriptors(); }
 
  private:
   const Channel* find(const std::string& name, TimePoint now);

@@ -175,15 +175,16 @@ Result<LeasePlace> Registry::check_renew(LeaseId id, const Client& client) const
                                     " has ended: its role may be somebody else's by now"};
 }
 
-Result<void> Registry::check_doorbell(const std::string& name, Role role, const Client& client) const {
+Result<void> Registry::check_doorbell(const std::string& name, Role role, const Client& client, bool to_ring) const {
   const Channel* channel = find(name);
   if (channel == nullptr) return not_found(name);
   const auto is_its = [&](const std::optional<Lease>& lease) {
     return lease && (belongs_to(client, lease->holder.pid, lease->holder.session) || lease->holder.uid == client.uid ||
                      lease->holder.uid == kUnknownUser);
   };
-  if (std::none_of(channel->leases.begin(), channel->leases.end(), is_its)) {
-    return Failure{Error::lease_not_found, "process " + std::to_string(client.pid) + " holds no role of " + name};
+  if (!is_its(channel->lease(role)) && !(to_ring && is_its(channel->lease(other(role))))) {
+    const std::string held = to_ring ? "no role" : "not the " + std::string(to_string(role)) + "'s role";
+    return Failure{Error::lease_not_found, "process " + std::to_string(client.pid) + " holds " + held + " of " + name};
   }
   if (channel->lease(role)) return {};
   return Failure{Error::lease_not_found, "channel " + name + " has no " + std::string(to_string(role))};

@@ -166,9 +166,10 @@ class Registry {
   /// has ended, so that the role may be somebody else's.
   [[nodiscard]] Result<LeasePlace> check_renew(LeaseId id, const Client& client) const;
 
-  /// Error::channel_not_found; lease_not_found: nobody has `role`, or no role of the channel is held by `client`, by another
-  /// process of its user (a forked child goes on where its parent was), or by one that was there before this broker.
-  [[nodiscard]] Result<void> check_doorbell(const std::string& name, Role role, const Client& client) const;
+  /// Whether `client` may have the doorbell of `role`: to ring it, or to wait by it. Error::channel_not_found; lease_not_found: nobody has
+  /// `role`, or neither it nor (to ring it) the other one is held by `client`, by another process of its user (a forked child goes
+  /// on where its parent was), or by one that was there before this broker.
+  [[nodiscard]] Result<void> check_doorbell(const std::string& name, Role role, const Client& client, bool to_ring) const;
 
   /// Whether `client`, who asks to resume a role, may have the lease again: it is the same process, or one of the same
   /// user (a forked child) that outlives the process which got it.

@@ -176,7 +176,7 @@ class Server {
   }
 
   [[nodiscard]] std::size_t descriptors_in_use() const noexcept {
-    return connections_.descriptors() + processes_.descriptors() + broker_.doorbells();
+    return connections_.descriptors() + processes_.descriptors() + broker_.doorbell_descriptors();
   }
 
   [[nodiscard]] std::optional<std::size_t> descriptors_expected() const noexcept {

@@ -312,6 +312,18 @@ TEST_F(Leases, EndWhenTheMemoryIsReplaced) {
   EXPECT_EQ(registry_.lease_count(), 0u);
 }
 
+TEST_F(Leases, LetWhoHoldsARoleWaitByItsDoorbellAndThePeerRingIt) {
+  make("/a");
+  grant("/a", Role::sender, client(kAlice, 1));
+  grant("/a", Role::receiver, client(kBob, 2));
+  const auto may = [&](const Client& who, Role role, bool to_ring) { return registry_.check_doorbell("/a", role, who, to_ring).error(); };
+  EXPECT_EQ(may(client(kAlice, 1), Role::sender, false), Error::ok);
+  EXPECT_EQ(may(client(kAlice, 3), Role::sender, false), Error::ok) << "a child";
+  EXPECT_EQ(may(client(kBob, 2), Role::sender, true), Error::ok);
+  EXPECT_EQ(may(client(kBob, 2), Role::sender, false), Error::lease_not_found) << "it would take the rings away";
+  EXPECT_EQ(may(client(kBob + 1, 4), Role::sender, true), Error::lease_not_found) << "it has no role";
+}
+
 TEST_F(Renewal, IsNotNeededWithoutATimeToLive) {
   make("/a");
   const LeaseId lease = grant("/a", Role::sender, client(kAlice, 1));
