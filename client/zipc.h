@@ -26,20 +26,21 @@
  *
  * PEERS. Either side may end, be killed, be replaced; the channel and its messages stay. A message is published whole or not
  * at all. When the peer has gone, and nothing of it is left (the queue is empty for a receiver, full for a sender), the next
- * call, also one that is asleep, fails once with ZIPC_ERROR_PEER_GONE; zipc_peer() says who it was and how it ended. Further
- * calls wait for a successor. A successor goes on at the next message: zipc_stats() tells a sender how many were sent.
+ * call, also one that is asleep, fails once with ZIPC_ERROR_PEER_GONE; zipc_peer() says who it was and how it ended. Who took its
+ * role after the peer had gone is not told. Further calls wait for a successor. A successor goes on at the next message: zipc_stats() tells a sender how many were sent.
  *   sent                   exactly once: true means published; a sender that was killed has published it or has not
  *   zipc_peek, zipc_pop    at least once: what was peeked at and not popped is there again for the successor
  *   zipc_receive           at most once: what was received by a process that was killed does not come again
  * (If what tells a side of a departure is killed while it does, the side may be told twice. A killed sender may have counted
  * the bytes of a message that it did not publish.) Without a broker the peer of a process that was killed learns it within
- * 100 ms, with one within a few.
+ * 100 ms, with one within a few; who comes later cannot tell there whether it left or died.
  *
  * MOVING. The broker may give a channel other memory while it is in use: other sizes, or because a lease was revoked or not
  * renewed in time. The messages that wait and the other side's contexts follow by themselves; params in the context may be
  * others then. Who lost its role is told ZIPC_ERROR_FENCED, and whatever it writes is read by nobody. A call that meets this
  * takes as long as the broker takes to answer. If no broker answers within ZIPC_BROKER_TIMEOUT the call fails with
- * ZIPC_ERROR_NO_BROKER or BUSY; later calls try again. Whether a message whose sending failed so is sent is open until then, and
+ * ZIPC_ERROR_NO_BROKER or BUSY (or OUT_OF_MEMORY, where there is none for the channel's); later calls try again. Every call of the
+ * message path may fail so. Whether a message whose sending failed so is sent is open until then, and
  * a message that was just being received may come again if the receiver dies before a later call.
  *
  * THREADS. Different contexts may be used from different threads at once, but the contexts of one role of one channel by
@@ -113,13 +114,14 @@ typedef enum zipc_error {
   ZIPC_ERROR_OUT_OF_MEMORY = 18,       /* not enough shared memory */
   ZIPC_ERROR_CORRUPT = 19,             /* shared memory holds an impossible value: another process wrote it */
   ZIPC_ERROR_FOREIGN_SEGMENT = 20,     /* a file of this name is there that is no segment of this channel */
-  ZIPC_ERROR_NO_BROKER = 21,           /* ZIPC_BROKER=require, and nobody listens */
+  ZIPC_ERROR_NO_BROKER = 21,           /* nobody listens, and one is needed: ZIPC_BROKER=require, MOVING, zipc_fd, zipc_renew */
   ZIPC_ERROR_PROTOCOL = 22,            /* what listens at the socket does not speak our protocol */
   ZIPC_ERROR_LEASE_NOT_FOUND = 23,     /* (broker protocol only) */
-  ZIPC_ERROR_BUSY = 24,                /* another process is setting the channel up and does not finish */
+  ZIPC_ERROR_BUSY = 24,                /* another process is setting the channel up and does not finish, or the
+                                        * broker does not say whether the channel moves */
   ZIPC_ERROR_UNSUPPORTED = 25,         /* not on this platform */
   ZIPC_ERROR_PEER_GONE = 26,           /* the other end has gone, and nothing of it is left: see PEERS */
-  ZIPC_ERROR_FENCED = 27,              /* this role was revoked, or not renewed in time: see PEERS */
+  ZIPC_ERROR_FENCED = 27,              /* this role was revoked, or not renewed in time: see MOVING */
   ZIPC_ERROR_INVALID_CONFIG = 28       /* (broker protocol only) */
 } zipc_error;
 
@@ -188,7 +190,8 @@ typedef struct {
 /* ---- Creating and destroying ------------------------------------------------------------------------------------ */
 
 /* Takes a role of the channel `name`, which is created if it does not exist, and must have these sizes if it does.
- * On failure the result's `queue` is NULL. Errors: all but FULL to CLOSED. Blocks while the broker answers, or for two
+ * On failure the result's `queue` is NULL: INVALID_ARGUMENT to INVALID_PARAMS, ROLE_TAKEN to UNSUPPORTED, but LEASE_NOT_FOUND. Blocks while the
+ * broker answers, or for two
  * seconds at most while another process sets the same channel up. What a former sender has queued is still delivered. All of
  * the channel is mapped page by page (on Linux), so that no message waits for that. Cost: about 100 microseconds, and 0.5 for
  * each page of 4 KiB, or 2.5 for who is the first to have it. */
@@ -201,7 +204,9 @@ ZIPC_API ZipcContext zipc_open_receiver(const char *name);
 
 /* Takes a role of a queue in memory that the caller owns: zipc_shared_memory_size() bytes, aligned to 8, that stays mapped
  * until after the last use. `name` (may be NULL) and `id` (0: one is made) are only noted in the context. Memory without an
- * init flag is set up anew. No broker, no lease: that there is one sender and one receiver is the caller's business. */
+ * init flag is set up anew. No broker, no lease: that there is one sender and one receiver is the caller's business, and so is
+ * that they end: zipc_destroy leaves the memory as it is, and the peer is not told. On failure the result's `queue` is NULL:
+ * INVALID_ARGUMENT (memory is NULL or not aligned), INVALID_PARAMS, PARAMS_MISMATCH. */
 ZIPC_API ZipcContext zipc_init_sender(const char *name, void *memory, uint32_t queue_size, uint32_t message_size,
                                       uint64_t id);
 ZIPC_API ZipcContext zipc_init_receiver(const char *name, void *memory, uint32_t queue_size, uint32_t message_size,
@@ -227,21 +232,22 @@ ZIPC_API bool zipc_send(ZipcContext *sender, const uint8_t *message, size_t mess
 ZIPC_API bool zipc_send_blocking(ZipcContext *sender, const uint8_t *message, size_t message_size,
                                  uint16_t timeout_millis);
 
-/* The next free slot, params.message_size bytes, to write a message in place; NULL: FULL, CLOSED, CORRUPT. Nothing is sent
- * until zipc_publish; loaning again, or sending, uses the same slot. */
+/* The next free slot, params.message_size bytes, to write a message in place; NULL: FULL, PEER_GONE, FENCED, CLOSED,
+ * CORRUPT. Nothing is sent until zipc_publish; loaning again, or sending, uses the same slot. */
 ZIPC_API uint8_t *zipc_loan(ZipcContext *sender);
 
 /* The same, but waits up to timeout_millis (0 to 65535) for a free slot: then TIMEOUT instead of FULL. */
 ZIPC_API uint8_t *zipc_loan_blocking(ZipcContext *sender, uint16_t timeout_millis);
 
-/* Sends the first message_size bytes of the slot that zipc_loan gave. Errors as for zipc_send. */
+/* Sends the first message_size bytes of the slot that zipc_loan gave, or would give: without a loan, whatever it holds. Errors as
+ * for zipc_send. */
 ZIPC_API bool zipc_publish(ZipcContext *sender, size_t message_size);
 
 /* Batches: several slots are written and sent at once, which costs little more than one. zipc_loan_batch points *slots at the
  * next free slots, params.message_size bytes each, one behind the other, and returns how many there are: 1 to `most`, which
- * is fewer than are free where the queue wraps around. 0: as zipc_loan. zipc_publish_batch sends the first sizes[i] bytes of
- * slot i, for i < count, which is no more than were loaned; returns how many it has sent: count, or 0 and an error as for
- * zipc_send. Only if the channel moves at this moment can it be fewer; the rest must be written again. */
+ * is fewer than are free where the queue wraps around. 0: as zipc_loan; INVALID_ARGUMENT if `most` is 0. zipc_publish_batch sends the first sizes[i] bytes of
+ * slot i, for i < count, which is 1 or more and no more than were loaned; returns how many it has sent: count, or 0 and an error
+ * as for zipc_send. Only if the channel moves at this moment can it be fewer; the rest must be written again. */
 ZIPC_API uint32_t zipc_loan_batch(ZipcContext *sender, uint8_t **slots, uint32_t most);
 ZIPC_API uint32_t zipc_publish_batch(ZipcContext *sender, const uint32_t *sizes, uint32_t count);
 
@@ -264,13 +270,13 @@ ZIPC_API uint32_t zipc_peek(ZipcContext *receiver, uint8_t **message);
 /* The same, but waits up to timeout_millis (0 to 65535) for a message: then TIMEOUT instead of EMPTY. */
 ZIPC_API uint32_t zipc_peek_blocking(ZipcContext *receiver, uint8_t **message, uint16_t timeout_millis);
 
-/* Takes the oldest message out of the queue, when it has been dealt with. false: EMPTY, CLOSED, CORRUPT. */
+/* Takes the oldest message out of the queue, when it has been dealt with. false: EMPTY, PEER_GONE, FENCED, CLOSED, CORRUPT. */
 ZIPC_API bool zipc_pop(ZipcContext *receiver);
 
 /* Batches: points *messages at the oldest messages, one every params.message_size bytes, writes their lengths to `sizes`,
  * which has room for `most`, and returns how many there are: 1 to `most`, not always all that wait. They stay good and in the
- * queue until zipc_pop_batch takes the `count` oldest out, all at once. 0, and false: as zipc_peek and zipc_pop; EMPTY: fewer
- * than `count` wait. */
+ * queue until zipc_pop_batch takes the `count` oldest out, all at once; 0 of them is no error. 0, and false: as zipc_peek and
+ * zipc_pop; INVALID_ARGUMENT if `most` is 0; EMPTY: fewer than `count` wait. */
 ZIPC_API uint32_t zipc_peek_batch(ZipcContext *receiver, uint8_t **messages, uint32_t *sizes, uint32_t most);
 ZIPC_API bool zipc_pop_batch(ZipcContext *receiver, uint32_t count);
 
@@ -294,10 +300,12 @@ ZIPC_API const ZipcError *zipc_last_error(void);
 ZIPC_API const char *zipc_error_name(zipc_error code);
 ZIPC_API const char *zipc_error_advice(zipc_error code);
 
-/* Copies the counters. false: CLOSED, INVALID_ARGUMENT. May be called from any thread. */
+/* Copies the counters. false: CLOSED, INVALID_ARGUMENT. From any thread, but not by a context that another thread is using: by a
+ * copy of it. */
 ZIPC_API bool zipc_stats(const ZipcContext *context, ZipcStats *stats);
 
-/* Says who is at the other end, or was last, and how it ended. false: CLOSED, INVALID_ARGUMENT. From any thread. */
+/* Says who is at the other end, or was last, and how it ended. false: CLOSED, INVALID_ARGUMENT. Threads: as
+ * zipc_stats. */
 ZIPC_API bool zipc_peer(const ZipcContext *context, ZipcPeer *peer);
 
 /* Extends the lease of the context's role, on a channel whose leases have a time to live (lease_ttl in the broker's
@@ -322,7 +330,7 @@ ZIPC_API bool zipc_renew(ZipcContext *context);
  * side one, however many messages or free slots come before this side reacts; the first time the other side asks the broker
  * (for 100 ms at most). While there is no broker, and beside a program that takes no lease, the descriptor becomes readable
  * 100 times a second instead; a sender's that is full, 10 times in any case, as a receiver's whose sender is not there yet.
- * Three descriptors for each role, and one for each process.
+ * Four descriptors for each role, and one for each process.
  *
  * -1: UNSUPPORTED (the role was taken without a broker, or on macOS), CLOSED, FENCED, ROLE_TAKEN (in a child: by its parent),
  * LIMIT_REACHED (the broker has no descriptor left), NO_BROKER, SYSTEM. Blocks until the broker has answered. */
@@ -330,7 +338,7 @@ ZIPC_API int zipc_fd(ZipcContext *context);
 
 /* ---- Sizes, dumps, version ---------------------------------------------------------------------------------------- */
 
-/* Bytes of memory that a channel of these sizes takes; 0 when they are out of range. */
+/* Bytes that the memory for zipc_init_sender must have for these sizes; a channel's file takes four more. 0: out of range. */
 ZIPC_API size_t zipc_shared_memory_size(uint32_t queue_size, uint32_t message_size);
 
 /* The path of the channel's file, e.g. "/dev/shm/camera"; good until this thread's next call of it. NULL: INVALID_NAME, or

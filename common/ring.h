@@ -106,8 +106,8 @@ class Ring : public HotPath {
     return conclude(Role::sender, publish_slot(slot.index, after(slot.index), size));
   }
 
-  /// try_send() of what is too long to be copied without a call; send() does the rest. Error::ok, kUnconcluded or kUndone. Unlike send()
-  /// it does not read on the line that the receiver polls, and no Slot from memory: with the first alone streams are no faster.
+  /// As try_send(), for what is longer than kShort and so is copied with a call. Error::ok, kUnconcluded, or kUndone: then send() does it.
+  /// Before it writes, it reads nothing on the line that the receiver polls, as send() does; and no Slot goes through memory.
   [[nodiscard]] Error try_send_long(const void* message, std::size_t size) noexcept {
     const std::uint32_t tail = own_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
@@ -125,7 +125,8 @@ class Ring : public HotPath {
     return slot;
   }
 
-  /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved.
+  /// Does what is left of an operation of the holder of `role`: wakes the peer, looks whether the channel has moved. `begun`: what
+  /// publish_slots() or free_slots() has answered; anything but ok and kUnconcluded is returned as it is.
   [[nodiscard]] Error conclude(Role role, Error begun) noexcept {
     const bool is_all = begun != kUnconcluded && (begun != Error::ok || has_joined_heavy_fences());
     return is_all ? begun : wake_and_look(role);
@@ -214,6 +215,7 @@ class Ring : public HotPath {
     // Beside an existing sender the copy is not kept: one at a time, then.
     const std::uint32_t known = is_tail_known() ? distance(first.index, tail) : 1;
     const std::uint32_t count = std::min({most, known, params_.queue_size - first.index});
+    if (count == 0 && most != 0) return {.error = Error::corrupt};  // somebody else has written our copy since
     const bool are_possible = read_lengths(items() + first.index, sizes, count, params_.message_size);
     if (!are_possible) return {.error = Error::corrupt};
     fetch_lengths(after(first.index, count), std::min(known - count, count));
@@ -264,9 +266,9 @@ class Ring : public HotPath {
     return tail == head ? Error::empty : Error::ok;
   }
 
-  /// The look at the receiver's index that try_send(), try_send_long() and try_loan() have left undone, where it comes without a pause and nothing is
-  /// learnt from it. Returns whether they have a slot that they had not; otherwise loan() does the rest. A dialogue through 16 slots, where every
-  /// 15th message takes one, takes 0.93 times as long with it.
+  /// The look at the receiver's index that try_send(), try_send_long() and try_loan() leave undone, as far as it needs no pause and teaches
+  /// nothing (pace.hpp). Returns whether there is a free slot now; otherwise loan() does the rest. A dialogue through 16 slots, where every
+  /// 15th message comes here, takes 0.93 times as long with it.
   [[nodiscard]] bool look_for_space() noexcept {
     const std::uint32_t tail = own_->tail.load(std::memory_order_relaxed);  // our own index
     if (tail >= params_.queue_size || own_->cached_head.load(std::memory_order_relaxed) != after(tail)) return false;  // our own copy
@@ -280,8 +282,8 @@ class Ring : public HotPath {
     return true;
   }
 
-  /// The first part of waiting with Waiting::adaptive and spin, without sleeping and without a clock, for who asks it only then;
-  /// the rest of adaptive is Waiting::sleep. The holder of `role` has found nothing; returns whether there may be something now. Cost: no system
+  /// Spins without a clock and without announcing anything: what Waiting::adaptive and spin begin with. Adaptive goes on as Waiting::sleep.
+  /// The holder of `role` has found nothing; returns whether there may be something now. Cost: no system
   /// call; at most about as long as a sleep and a wake-up.
   [[nodiscard]] bool spin(Role role) noexcept {
     const Handshake side = role == Role::receiver ? receiver_sleeps() : sender_sleeps();
@@ -502,7 +504,7 @@ class Ring : public HotPath {
     wake_one(role == Role::sender ? header_->tail : header_->head);
   }
 
-  /// Makes the queue empty, with nothing cached and nothing counted. Only while no zipc peer is attached.
+  /// Makes the queue empty, with nothing cached and nobody asleep. Counters stay. Only while no zipc peer is attached.
   void reset() noexcept {
     for (auto* word : {&header_->head, &header_->tail, &header_->cached_head, &header_->cached_tail,
                        &header_->sender_waiting, &header_->waiters}) {
@@ -704,8 +706,8 @@ class Ring : public HotPath {
     if (tail >= params_.queue_size) return;                       // peek() reports it
     header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy
     const std::uint32_t depth = distance(head, tail);
-    // On the long way from here to the program its length is waited for, and until it has come, nobody asks for the message. With
-    // this a round trip that goes that way takes 0.97 times as long.
+    // Before the program has the message, its length is waited for; only then would the message be asked for. So it is asked for here: a
+    // round trip that goes this way takes 0.97 times as long.
     if (depth != 0) __builtin_prefetch(slot_data(head));
     if (pace_ != nullptr) pace_->found_messages(depth, params_.queue_size);
     if (depth > header_->deepest.load(std::memory_order_relaxed)) {  // our own counter

@@ -16,7 +16,7 @@
 ///
 /// A full fence in every P2 would cost more than the rest of the message. So S pays for both where it can: its heavy
 /// fence (Linux: membarrier) makes every processor that runs a thread of a process that has joined pass a full fence
-/// while it lasts. If P's fence falls before P1, P3 comes after S2, and sees S1; if after, S3 sees P1. P2 then only
+/// while it lasts. If the heavy fence meets P before P1, P3 comes after S2, and sees S1; if after, S3 sees P1. P2 then only
 /// keeps the compiler from swapping P1 and P3. P relies on it if P's process has joined and S has announced
 /// kFeatureFencesForBoth; otherwise P2 is a full fence. An S that has not joined makes a full fence, too, and beside a
 /// P that has, sleeps for a limited time: P may not have seen yet that another S was there before.
@@ -34,8 +34,8 @@
 /// unawares: if its first exchange comes after S's, it reads the 0 of S, or one that came after it, and so sees S1 when it looks
 /// again; if before, the second fails, or comes before S's, too. Who else makes it 0 does so by an atomic change, never by a store,
 /// and so hands on what S has written (a release sequence); but for the kernel, which makes the tripwire 0, too. P may be killed at
-/// any step: "about to" is not clear. In `waiting` there is all of the receiver that P would have to look at: its features, too, and
-/// so it makes the byte 0 when it comes and when it leaves. A notice that the channel moves is given in the same way, with the
+/// any step: "about to" is not clear. Where the diagram says `waiting`, P looks at all of the receiver that matters, its features
+/// included; so the receiver makes the byte 0 also when it comes and when it leaves. A notice that the channel moves is given in the same way, with the
 /// broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
 /// the tripwire, so that an existing receiver is met whichever of the two bytes the kernel makes 0 first. Who maps a channel's file
 /// by itself and brings it as memory of its own, which has no such byte, must not follow a receiver of zipc that was killed.

@@ -10,7 +10,7 @@
 
 namespace zipc {
 
-/// ZipcContext::padding[0]: what has to be known before anything is done, beside the mode, so that it is one comparison.
+/// ZipcContext::padding[0], behind `mode`, so that both are asked in one comparison: which way calls take.
 enum class HotContext : std::uint8_t {
   closed = 0,     ///< as in one of zeros, which programs may make
   open,           ///< every call takes the long way: the process has not joined the heavy fences (waiting.h)

@@ -8,7 +8,8 @@
 ///     auto receiver = zipc::Receiver::open("/camera");
 ///     while (auto message = receiver->receive_blocking()) use(message->data);
 ///
-/// *Errors are values.* What happens once (creating, asking the broker) returns Result, with a sentence. What happens for every
+/// *Errors are values.* (While a call follows a channel to other memory, no_broker, busy and out_of_memory are possible, too: MOVING in
+/// zipc.h.) What happens once (creating, asking the broker) returns Result, with a sentence. What happens for every
 /// message returns Error, a number; error_info() puts it into words. Nothing throws, except std::bad_alloc.
 ///
 /// *Ownership.* Sender and Receiver own their role: destroying the last one of a process gives it back. They are move-only;
@@ -46,7 +47,7 @@ struct Access;  // the library's own
 /// Wait without limit.
 inline constexpr std::chrono::nanoseconds kForEver = std::chrono::nanoseconds::max();
 
-/// Bytes of shared memory that a channel of these sizes takes; 0 when they are out of range.
+/// Bytes that the memory for Sender::over must have for these sizes; a channel's file takes four more. 0: out of range.
 [[nodiscard]] inline std::size_t shared_memory_size(const Params& params) noexcept {
   return zipc_shared_memory_size(params.queue_size, params.message_size);
 }
@@ -80,7 +81,8 @@ class [[nodiscard]] MessageOrError {
 };
 using Received = MessageOrError;
 
-/// Slots of a channel in a row, or why there are none: see zipc_loan_batch and zipc_peek_batch.
+/// Slots of a channel in a row, or why there are none: see zipc_loan_batch and zipc_peek_batch. Good until publish_batch() or pop_batch(), or
+/// the end of the Sender or Receiver.
 class Batch {
  public:
   Batch(Error error) noexcept : error_(error) {}  // NOLINT: implicit on purpose
@@ -92,8 +94,7 @@ class Batch {
   /// All of slot `i`, message_size bytes. It also has the cache fetch a later one: ask for each once, in order.
   [[nodiscard]] std::span<std::byte> operator[](std::size_t i) const noexcept {
     std::byte* slot = data_ + i * stride_;
-    // As HotPath does with slots: batches of 64-byte messages that are written take 0.7 to 0.8 times as long, that are read 0.8 to 1.0 times
-    // (with eight slots ahead; more in hot_path.hpp).
+    // As HotPath does with slots; kSlotsAheadInBatch (hot_path.hpp) says what it gains.
     if (i + kSlotsAheadInBatch < fetchable_) {
       const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(slot) + kSlotsAheadInBatch * stride_;
       is_loaned_ ? fetch_all_for_writing(later, fetched_) : fetch_all_for_reading(later, fetched_);
@@ -140,7 +141,7 @@ class Endpoint {
 
   /// Who is at the other end, or was last, and how it ended: see zipc_peer. Not known after a move.
   [[nodiscard]] ZipcPeer peer() const noexcept {
-    ZipcPeer p{};
+    ZipcPeer p{.state = ZIPC_PEER_NONE, .pid = 0, .signal = 0, .exit_code = -1};
     zipc_peer(&context_, &p);
     return p;
   }
@@ -218,10 +219,10 @@ class Sender : public Endpoint {
     return operations::send(context_, message.data(), message.size(), operations::duration(timeout));
   }
 
-  /// The next free slot, message_size bytes, to write in place. Error::full, closed, corrupt. publish() sends it; until
+  /// The next free slot, message_size bytes, to write in place. Error::full, peer_gone, fenced, closed, corrupt. publish() sends it; until
   /// then loaning again, or sending, uses the same slot.
   [[nodiscard, gnu::always_inline]] Loaned loan() noexcept { return loan_within(operations::kAtOnce); }
-  /// The same, but waits for a free slot: Error::timeout, closed, corrupt.
+  /// The same, but waits for a free slot: then Error::timeout instead of full.
   [[nodiscard, gnu::always_inline]] Loaned loan_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return loan_within(operations::duration(timeout));
   }
@@ -276,19 +277,20 @@ class Receiver : public Endpoint {
   /// corrupt. Wait-free.
   [[nodiscard, gnu::always_inline]] Received receive() noexcept { return receive_within(operations::kAtOnce); }
 
-  /// The same, but waits for a message: Error::timeout, closed, corrupt. set_waiting() says how.
+  /// The same, but waits for a message: then Error::timeout instead of empty. set_waiting() says how.
   [[nodiscard, gnu::always_inline]] Received receive_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return receive_within(operations::duration(timeout));
   }
 
-  /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, closed, corrupt.
+  /// The oldest message, which stays in the queue until pop(), also if this process dies. Error::empty, peer_gone, fenced,
+  /// closed, corrupt.
   [[nodiscard, gnu::always_inline]] Received peek() noexcept { return peek_within(operations::kAtOnce); }
-  /// The same, but waits for a message: Error::timeout, closed, corrupt.
+  /// The same, but waits for a message: then Error::timeout instead of empty.
   [[nodiscard, gnu::always_inline]] Received peek_blocking(std::chrono::nanoseconds timeout = kForEver) noexcept {
     return peek_within(operations::duration(timeout));
   }
 
-  /// Takes the oldest message out. Error::ok, empty, closed, corrupt.
+  /// Takes the oldest message out. Error::ok, empty, peer_gone, fenced, closed, corrupt.
   [[nodiscard, gnu::always_inline]] Error pop() noexcept { return operations::pop(context_); }
 
   /// Up to sizes.size() of the oldest messages; sizes[i] becomes the length of message i. They stay in the queue until

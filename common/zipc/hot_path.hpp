@@ -40,7 +40,7 @@
 
 namespace zipc {
 
-/// What else than errors of the API the ring answers; these are no part of their numbering, and never leave the library.
+/// What the ring answers besides the errors of the API. Negative, and never given to the program.
 /// Done here, and conclude() has to see what else there is to do.
 inline constexpr Error kUnconcluded{-3};
 /// Nothing was done, because there is more to it: the function without try_ does it.
@@ -135,8 +135,8 @@ inline constexpr std::size_t kMostFetched = 1024;
   }
 }
 
-/// Fetches a cache line that is going to be read. Any address will do. Always inlined: GCC takes a function that does only this for one
-/// without effect, and drops the call.
+/// Fetches a cache line that is going to be read. Any address will do. Always inlined: GCC considers a function that only prefetches to be
+/// without effect, and drops calls of it.
 [[gnu::always_inline]] inline void fetch_for_reading(std::uintptr_t address) noexcept {
   __builtin_prefetch(reinterpret_cast<const void*>(address));
 }
@@ -148,13 +148,14 @@ inline constexpr std::size_t kMostFetched = 1024;
   }
 }
 
-/// How many slots after the one that is written or read another is fetched. At the end of a lap nothing useful is.
+/// How many slots after the one that is written or read another is fetched. Near the end of a lap that is past the buffers, and fetches
+/// nothing useful.
 inline constexpr std::uint32_t kSlotsAhead = 8;
 /// The same in a batch, where there is nothing else to do between two slots: batches of 64-byte messages take 0.9 times as long as with 8, of
 /// 256 bytes 0.94 times, through 40 and 64 slots 1.0. One by one, streams through 1024 slots take 0.9 to 1.06 times as long with 16, and through 40 to
 /// 128 slots 1.05 to 1.2.
 inline constexpr std::uint32_t kSlotsAheadInBatch = 16;
-/// Whether a sender does so: in short queues it may be just what the receiver reads, and streams through 16 slots take 1.05 to 1.1
+/// Whether a sender fetches kSlotsAhead: in short queues it may be just what the receiver reads, and streams through 16 slots take 1.05 to 1.1
 /// times as long with it.
 [[nodiscard, gnu::always_inline]] inline bool fetches_ahead(const Params& params) noexcept {
   return params.queue_size > 4 * kSlotsAhead;
@@ -162,7 +163,7 @@ inline constexpr std::uint32_t kSlotsAheadInBatch = 16;
 
 class HotPath {
  public:
-  /// Of a process that has joined the heavy fences (waiting.h). `own`: the sender's copies of its fields of the header,
+  /// The try_ functions are for a process that has joined the heavy fences (waiting.h). `own`: the sender's copies of its fields of the header,
   /// or the header; `has_copies` says which: where the compiler knows it, there is less to ask. `tripwire`: layout.hpp. `pace`: of the end
   /// that uses it, or null: it learns nothing.
   [[gnu::always_inline]] HotPath(SegmentHeader* header, SegmentHeader* own, std::byte* buffers, const Params& params,
@@ -335,8 +336,7 @@ class HotPath {
     return Error::ok;
   }
 
-  /// Whether no message of that size has been sent before. What was may be longer than message_size: in memory that the channel
-  /// has left.
+  /// Whether no message of that size has been sent before. The header may say more than message_size: somebody else wrote it.
   [[nodiscard, gnu::always_inline]] bool is_longest(std::size_t size) const noexcept {
     return size > own_->largest.load(std::memory_order_relaxed);  // our own counter
   }

@@ -64,7 +64,8 @@ inline constexpr std::uint32_t kOriginLeasedOnce = 1u << 8;     ///< somebody ha
 inline constexpr std::uint32_t kOriginExistingPeer = 1u << 9;   ///< an existing peer, which takes no lease, has attached
 
 struct SegmentHeader {
-  // The receiver's line. Only the receiver writes it, but for the constants, which are written under the set-up lock.
+  // The receiver's line: what it writes for each message, and what seldom changes, whoever writes that. The constants are written under
+  // the set-up lock.
   std::atomic<std::uint32_t> head;             ///< next slot to read, 0 .. queue_size-1
   std::atomic<std::uint32_t> sender_waiting;   ///< not 0: the sender waits, since waiting_stamp() or by a doorbell. By it; 0 by who rings
   std::atomic<std::uint64_t> received;         ///< messages ever received

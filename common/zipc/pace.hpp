@@ -43,8 +43,8 @@ class Pace {
     else found(count, std::min(kGoodBatch, slots / 4), std::min(kMostBeats, slots / 16));
     count == 0 ? found_nothing() : found_one();
   }
-  /// The same, where no stream is known: whether the one message that was found is part of a dialogue, in
-  /// which the receiver has looked in vain before. One by one without that, it is a stream that is met at its sender's heels.
+  /// Whether one message is what the next look will find, if any: no stream is known, and the last look was in vain. One by one without
+  /// that, it is a stream that is met at its sender's heels.
   [[nodiscard]] bool expects_one() const noexcept { return beats_ == 0 && had_nothing(); }
   void found_one() noexcept { looks_ &= kMostLooks; }
   /// What the looks before the last message say is learnt here, where there is time for it.
@@ -78,7 +78,8 @@ class Pace {
   /// Spinning has found what it waited for.
   void spun() noexcept { in_vain_ = 0; }
   /// It was asleep for so long: next time it spins for longer if that would have been enough, for shorter if not. If it has spun
-  /// in vain again and again, and slept briefly then, the peer had to wait for this processor: for a while it does not spin.
+  /// in vain again and again, and slept briefly then, the peer had to wait for this processor: for a while it spins a sixteenth of
+  /// the time.
   void slept(std::chrono::nanoseconds duration) noexcept {
     if (duration > kSpinTime) {
       if (shrunk_ < kMostShrunk) ++shrunk_;
