@@ -2,9 +2,9 @@
 /// and zipcd (see zipc_fd). Nothing else of zipc includes it.
 ///
 ///     auto opened = zipc::Receiver::open("/camera");
-///     if (!opened) return complain(opened.failure().message);
+///     if (!opened) co_return complain(opened.failure().message);
 ///     auto receiver = zipc::asio::AsyncReceiver::create(io.get_executor(), std::move(*opened));
-///     if (!receiver) return complain(receiver.failure().message);
+///     if (!receiver) co_return complain(receiver.failure().message);
 ///     for (;;) use((co_await receiver->async_receive(boost::asio::use_awaitable)).data);
 ///
 /// *Operations* take every completion token: a callback, use_awaitable, use_future, deferred, as_tuple(...). They never

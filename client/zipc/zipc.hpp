@@ -3,9 +3,10 @@
 ///
 ///     auto sender = zipc::Sender::create("/camera", {.queue_size = 64, .message_size = 1024});
 ///     if (!sender) return complain(sender.failure().message);
-///     if (auto error = sender->send(bytes); error != zipc::Error::ok) ...
+///     if (auto error = sender->send(bytes); error != zipc::Error::ok) return complain(zipc::error_info(error).summary);
 ///
 ///     auto receiver = zipc::Receiver::open("/camera");
+///     if (!receiver) return complain(receiver.failure().message);
 ///     while (auto message = receiver->receive_blocking()) use(message->data);
 ///
 /// *Errors are values.* (While a call follows a channel to other memory, no_broker, busy and out_of_memory are possible, too: MOVING in
