@@ -114,9 +114,11 @@ class Systemd(unittest.TestCase):
         sh("systemctl reload zipcd")
         self.status_becomes("2 channels")
         self.write_config("  - {name: /plant.alarms, mode: 0666, queue_sise: 3}\n")
-        sh("systemctl reload zipcd")
+        with self.assertRaises(AssertionError, msg="systemctl reload says that it was refused"):
+            sh("systemctl reload zipcd")
         eventually(lambda: f"{self.config_path}:3:" in journal_text(), "the mistake is in the journal, with its line")
         self.assertIn("queue_size", journal_text())
+        self.assertEqual(show("zipcd.service", "ActiveState"), "active")
         self.assertEqual(self.pid(), pid)
         self.client("send", "/plant.alarms", 0, 0, "--count", 1).check()
 
@@ -154,7 +156,7 @@ class Systemd(unittest.TestCase):
     def test_the_journal_has_levels_and_no_doubled_timestamps(self):
         sh("systemctl start zipcd")
         self.write_config("  - nonsense\n")
-        sh("systemctl reload zipcd")
+        sh("systemctl kill --signal HUP zipcd")
         eventually(lambda: any(entry.get("PRIORITY") == "3" for entry in journal()), "an error with the priority of one")
         ours = [entry for entry in journal() if entry.get("_COMM") == "zipcd"]
         self.assertTrue(any(entry["PRIORITY"] == "6" for entry in ours))
@@ -178,6 +180,25 @@ class Systemd(unittest.TestCase):
         sh("systemctl start zipcd", check=False)
         eventually(lambda: f"{self.config_path}:3:" in journal_text(), "the mistake is in the journal")
         self.assertNotEqual(show("zipcd.service", "ActiveState"), "active")
+
+    def test_it_comes_up_by_itself_once_a_bad_configuration_has_been_mended(self):
+        self.write_config("limits: {chanels: 4}\n")
+        for _ in range(10):  # more often than systemd lets a unit fail, unless it is told otherwise
+            with self.assertRaises(AssertionError):
+                sh("systemctl start zipcd")
+        self.write_config()
+        eventually(lambda: show("zipcd.service", "ActiveState") == "active", "systemd has started it again")
+        self.assertEqual(show("zipcd.socket", "ActiveState"), "active")
+        self.assertIn(CHANNEL, sh(f"runuser -u nobody -- {self.zipcctl} list --json"))
+
+    def test_it_comes_back_however_often_it_crashes(self):
+        sh("systemctl start zipcd")
+        for _ in range(7):
+            killed = self.pid()
+            os.kill(killed, signal.SIGKILL)
+            eventually(lambda: self.pid() not in (0, killed) and show("zipcd.service", "ActiveState") == "active",
+                       "systemd has restarted it")
+        self.assertIn(CHANNEL, sh(f"runuser -u nobody -- {self.zipcctl} list --json"))
 
 
 if __name__ == "__main__":
