@@ -229,15 +229,12 @@ TEST(Config, AcceptsASegmentThatFillsALimitExactly) {
   EXPECT_EQ(good(text).channels.size(), 2u);
 }
 
-TEST(Config, ParsesTheDefaultFileAndProvidesTheQuickstartChannel) {
+TEST(Config, ParsesTheDefaultFileWhichProvidesNoChannel) {
   const ConfigResult result = load_config_file(kFolder + "zipcd.yaml");
   ASSERT_TRUE(std::holds_alternative<Config>(result)) << listed(std::get<Mistakes>(result));
   const Config& config = std::get<Config>(result);
   EXPECT_TRUE(config.dynamic.allow);
-  ASSERT_EQ(config.channels.size(), 1u);
-  EXPECT_EQ(config.channels[0].name, "/quickstart");
-  EXPECT_EQ(config.channels[0].params, (Params{.queue_size = 64, .message_size = 64 << 10}));
-  EXPECT_EQ(config.channels[0].access.mode, 0600u);
+  EXPECT_TRUE(config.channels.empty());
 }
 
 /// Whether `line`, its "  # " removed, is a setting: of a key, or of one more channel.
@@ -279,7 +276,7 @@ TEST(Config, ShowsTheTrueDefaultsInTheCommentsOfTheDefaultFile) {
   EXPECT_EQ(shown.defaults.access.mode, config.defaults.access.mode);
   EXPECT_EQ(shown.dynamic.names, config.dynamic.names);
   EXPECT_EQ(shown.dynamic.access.mode, config.dynamic.access.mode);
-  EXPECT_EQ(shown.channels.size(), 2u) << "the commented example is a channel, too";
+  EXPECT_EQ(shown.channels.size(), 1u) << "the commented example is a channel";
 }
 
 // Files that are no files, and texts that are not YAML.
