@@ -38,12 +38,21 @@ def journal_text():
     return "\n".join(str(entry.get("MESSAGE")) for entry in journal())
 
 
+def documented_commands():
+    """What the README tells an operator to do as root, line by line."""
+    with open(os.path.join(os.path.dirname(__file__), "../../README.md"), encoding="utf-8") as file:
+        return [line.strip() for line in file if line.startswith("    sudo ")]
+
+
 class Systemd(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.config_path = None
-        sh(f"cmake --install {BUILD}")
-        sh("systemd-sysusers && systemctl daemon-reload")
+        for command in documented_commands():
+            sh(command.replace("sudo ", "").replace("build/release", BUILD))
+        for unit in ("zipcd.service", "zipcd.socket"):
+            assert show(unit, "ActiveState") == "active", f"the README's commands have started {unit}"
+        sh("systemctl stop zipcd.socket zipcd.service")
         cls.peer = os.environ["ZIPC_PEER"]
         command = show("zipcd.service", "ExecStart")
         cls.zipcd = command.split("path=")[1].split(" ")[0]
@@ -169,10 +178,16 @@ class Systemd(unittest.TestCase):
         self.assertNotIn("zipcd", verify, verify)
         sh(f"systemd-analyze security --offline=true --threshold=20 {units}/zipcd.service")
 
-    def test_it_starts_at_boot_when_enabled(self):
-        sh("systemctl enable zipcd")
-        self.assertEqual(sh("systemctl is-enabled zipcd.socket").strip(), "enabled")
-        sh("systemctl disable zipcd")
+    def test_the_documented_commands_have_it_start_at_boot(self):
+        for unit in ("zipcd.service", "zipcd.socket"):
+            self.assertEqual(sh(f"systemctl is-enabled {unit}").strip(), "enabled")
+
+    def test_the_manual_gives_the_commands_of_the_readme(self):
+        with open(os.path.join(os.path.dirname(__file__), "../../daemon/zipcd.8.scd"), encoding="utf-8") as file:
+            manual = file.read()
+        for command in documented_commands():
+            for part in command.replace("sudo ", "").split(" && "):
+                self.assertIn(f"# {part}", manual)
 
     def test_a_bad_configuration_fails_the_start_and_says_why(self):
         self.write_config("limits: {chanels: 4}\n")
