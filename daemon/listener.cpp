@@ -32,7 +32,12 @@ UniqueFd new_socket() {
 Result<UniqueFd> lock(const std::string& path) {
   const std::string lock_path = path + ".lock";
   UniqueFd fd(open(lock_path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return from_errno("cannot open the lock file " + lock_path);
+  if (!fd) {
+    const bool is_denied = errno == EACCES;
+    Failure failure = from_errno("cannot open the lock file " + lock_path);
+    if (is_denied) failure.message += "; --socket PATH listens elsewhere, where this user may make files";
+    return failure;
+  }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
   if (errno != EWOULDBLOCK) return from_errno("cannot lock " + lock_path);
   return Failure{Error::busy, "another zipcd runs on the socket " + path + ": it holds " + lock_path};

@@ -757,6 +757,12 @@ channels:
         self.assertEqual(self.as_user(1, "receive", name, 8, 64)[0], 16, "another user")
         self.assertEqual(self.as_user(65534, "receive", name, 8, 64, "--count", 1)[0], 0)
 
+    def test_who_may_not_make_the_socket_there_are_told_how_to_have_one_elsewhere(self):
+        code, _, err = run([program("ZIPCD"), "--config", self.config_path, "--socket", os.path.join(self.folder, "other.sock")],
+                           user=65534, group=65534, extra_groups=[])
+        self.assertEqual(code, 1)
+        self.assertRegex(err, "cannot open the lock file .*other.sock.lock: Permission denied; --socket PATH")
+
     def test_cannot_reach_a_private_segment_by_its_path(self):
         self.assertEqual(stat.S_IMODE(os.stat(shm_path(self.private)).st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(os.stat(shm_path(self.shared)).st_mode), 0o666)
