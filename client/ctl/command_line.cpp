@@ -169,7 +169,7 @@ void add_role(CLI::App& app, Role& role) {
 void add_operations(CLI::App& app, Command& command) {
   add_command<PlanOptions>(
       app, command, "plan", "Show what a configuration would change; changes nothing",
-      "  zipcctl plan /etc/zipcd.yaml\n  zipcctl plan --json new.yaml | jq '.steps[] | select(.action != \"keep\")'\n",
+      "  zipcctl plan " ZIPC_CONFIG_FILE "\n  zipcctl plan --json new.yaml | jq '.steps[] | select(.action != \"keep\")'\n",
       [](CLI::App& plan, PlanOptions& options) { configure_plan(plan, options); });
   add_command<ApplyOptions>(
       app, command, "apply", "Change what a configuration changes, until zipcd loads its own file again",
