@@ -3,6 +3,7 @@
 Arguments: the build folder.
 """
 import contextlib
+import grp
 import json
 import os
 import signal
@@ -74,11 +75,12 @@ class Systemd(unittest.TestCase):
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f"channels:\n  - {{name: {CHANNEL}, queue_size: 8, message_size: 64, mode: 0666}}\n{more}")
 
-    def client(self, *arguments, **options):
+    def client(self, *arguments, broker="require", extra_groups=(), **options):
         if why_not := why_not_another_user():
             self.skipTest(why_not)
-        env = {"ZIPC_BROKER": "require", "XDG_RUNTIME_DIR": ""}
-        process = Process([self.peer, *map(str, arguments)], env, user=NOBODY, group=NOBODY, extra_groups=[], **options)
+        env = {"ZIPC_BROKER": broker, "XDG_RUNTIME_DIR": ""}
+        process = Process([self.peer, *map(str, arguments)], env, user=NOBODY, group=NOBODY, extra_groups=list(extra_groups),
+                          **options)
         self.addCleanup(process.end)
         return process
 
@@ -109,6 +111,16 @@ class Systemd(unittest.TestCase):
         uid = int(sh("id -u zipcd"))
         self.assertEqual(os.stat("/dev/shm" + CHANNEL).st_uid, uid)
         self.assertEqual(os.stat("/dev/shm" + CHANNEL).st_mode & 0o777, 0o666, "whatever the UMask= of the unit")
+
+    def test_the_file_of_a_group_stays_its_own_and_the_group_comes_in_through_the_broker(self):
+        self.write_config("  - {name: /plant.alarms, queue_size: 8, message_size: 64, mode: 0660, group: video}\n")
+        sh("systemctl start zipcd")
+        status = os.stat("/dev/shm/plant.alarms")
+        self.assertEqual((status.st_uid, status.st_mode & 0o777), (int(sh("id -u zipcd")), 0o600))
+        member = {"extra_groups": [grp.getgrnam("video").gr_gid]}
+        self.client("send", "/plant.alarms", 0, 0, "--count", 1, **member).check()
+        for refused in ({}, {"broker": "off", **member}):
+            self.assertEqual(self.client("send", "/plant.alarms", 0, 0, "--count", 1, **refused).finish()[0], 16)
 
     def test_the_first_use_starts_it_when_only_the_socket_is_up(self):
         self.assertEqual(show("zipcd.service", "ActiveState"), "inactive")
