@@ -95,13 +95,12 @@ Error wait(ZipcContext& context, Patience& patience, Error nothing, Role role) n
     Ring ring = ring_of(context);
     if (const Error found = wait_until(ring, role, kNoWait, Waiting::adaptive); found != Error::timeout) return found;
   }
-  const Waiting waiting = waiting_of(context) == Waiting::adaptive ? Waiting::sleep : waiting_of(context);  // having spun
   const Deadline deadline = patience.deadline();
   const bool watches_peer = has(context, kContextWatchesPeer);
   while (true) {
     const Deadline until = watches_peer ? std::min(deadline, deadline_after(kLookAfterPeer)) : deadline;
     Ring ring = ring_of(context);
-    const Error found = wait_until(ring, role, until, waiting);
+    const Error found = wait_until(ring, role, until, waiting_of(context));  // having spun, if it is adaptive
     if (found == Error::timeout && until == deadline) return answer_nothing(context, Error::timeout, role);
     if (found != Error::timeout) return found;
     Attachments::of_process().look_after_peer(context);
@@ -128,17 +127,22 @@ auto find(ZipcContext& context, Patience patience, Error nothing, Role role, Att
 }
 
 /// Whether the program's own copy has tried, and what it has not done may be tried once more.
-bool is_hot(const ZipcContext& context) noexcept { return is(context, HotContext::hot) || is(context, HotContext::hot_by_header); }
+bool may_try_again(const ZipcContext& context) noexcept { return is(context, HotContext::hot) || is(context, HotContext::hot_by_header); }
 
 /// Whether a sender that knew of no free slot has one by a glance.
-bool has_found_space(ZipcContext& sender) noexcept { return is_hot(sender) && ring_of(sender).look_for_space(); }
+bool has_found_space(ZipcContext& sender) noexcept { return may_try_again(sender) && ring_of(sender).look_for_space(); }
 
 /// What the ring does at once, which the caller's own copy has not done because the message is long, or because there was no slot.
 Error try_again(ZipcContext& sender, const void* message, std::size_t size) noexcept {
   const bool is_long = size > kShort;
   const auto attempt = [&] { return is_long ? ring_of(sender).try_send_long(message, size) : ring_of(sender).try_send(message, size); };
-  const Error sent = is_long && is_hot(sender) ? attempt() : kUndone;
+  const Error sent = is_long && may_try_again(sender) ? attempt() : kUndone;
   return sent == kUndone && has_found_space(sender) ? attempt() : sent;
+}
+
+/// Whether what a receiver took out just as the channel moved from `left` is out. Who has lost its role has taken what it had in time.
+bool was_popped(const Followed& followed, const Ring& left) noexcept {
+  return followed.error != Error::fenced || left.was_last_act_carried_over(Role::receiver);
 }
 
 /// Whether look_again() has spun before a call goes on here with `met`.
@@ -234,7 +238,7 @@ Slot peek(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
 }
 
 Error look_again(ZipcContext& receiver, Timeout timeout, Error met) noexcept {
-  if (!is_hot(receiver)) return met;
+  if (!may_try_again(receiver)) return met;
   Ring ring = ring_of(receiver);
   if (met == kUndone) met = ring.look_for_message();
   if (met != Error::empty || has(receiver, kContextHasDescriptor) || !Patience(timeout).may_spin(receiver)) return met;
@@ -249,8 +253,7 @@ Error pop(ZipcContext& receiver, Error met) noexcept {
     met = kUndone;
     if (popped != kMoved && popped != kMovedMeanwhile) return popped;
     const Followed followed = follow(receiver, ring);
-    if (popped == kMovedMeanwhile && followed.error != Error::fenced) return Error::ok;
-    if (popped == kMovedMeanwhile && ring.was_last_act_carried_over(Role::receiver)) return Error::ok;
+    if (popped == kMovedMeanwhile && was_popped(followed, ring)) return Error::ok;
     if (followed.error != Error::ok) return followed.error;
     // What was peeked at here may have been published too late to be carried over. It comes again, from its sender.
     if (followed.has_moved && ring.has_uncarried_message()) return Error::ok;
@@ -303,8 +306,7 @@ Error pop_run(ZipcContext& receiver, std::uint32_t count) noexcept {
     const Error popped = ring.pop_run(count);
     if (popped != kMoved && popped != kMovedMeanwhile) return popped;
     const Followed followed = follow(receiver, ring);
-    if (popped == kMovedMeanwhile && followed.error != Error::fenced) return Error::ok;
-    if (popped == kMovedMeanwhile && ring.was_last_act_carried_over(Role::receiver)) return Error::ok;
+    if (popped == kMovedMeanwhile && was_popped(followed, ring)) return Error::ok;
     if (followed.error != Error::ok) return followed.error;
     if (followed.has_moved) count = std::min(count, ring.carried_and_waiting());  // as in pop()
   }

@@ -51,10 +51,6 @@ enum class Bellman {
   none,        ///< somebody may be there who does not
 };
 
-/// What the ring answers when the channel has, or may soon have, other memory. The client follows it there and tries again.
-inline constexpr Error kMoved{-1};           ///< nothing was done
-inline constexpr Error kMovedMeanwhile{-2};  ///< it was done here; whether it counts there, final_head and final_tail tell
-
 /// What a side can see of the other.
 struct PeerSeen {
   bool is_present = false;
@@ -240,13 +236,14 @@ class Ring : public HotPath {
     return conclude(Role::receiver, free_slots(count, after(first.index, count)));
   }
 
-  /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved.
-  [[nodiscard]] Error wait_for_message(Deadline deadline, Waiting waiting = Waiting::adaptive) noexcept {
+  /// Waits until a message is there: Error::ok, timeout, peer_gone, corrupt or kMoved. Waiting::adaptive is sleep here: who spins
+  /// first has called spin().
+  [[nodiscard]] Error wait_for_message(Deadline deadline, Waiting waiting = Waiting::sleep) noexcept {
     return wait_until(Role::receiver, deadline, kReceiverSleep, waiting);
   }
 
-  /// Waits until the queue is not full: Error::ok, timeout, peer_gone, corrupt or kMoved.
-  [[nodiscard]] Error wait_for_space(Deadline deadline, Waiting waiting = Waiting::adaptive) noexcept {
+  /// The same until the queue is not full.
+  [[nodiscard]] Error wait_for_space(Deadline deadline, Waiting waiting = Waiting::sleep) noexcept {
     return wait_until(Role::sender, deadline, kSenderSleep, waiting);
   }
 
@@ -314,7 +311,7 @@ class Ring : public HotPath {
     const bool is_safe = fence_before_sleeping(publisher);
     const std::uint32_t seen = publisher.load(std::memory_order_relaxed);  // who comes later is met before the next wait
     if (is_safe && is_zipc(publisher) && (seen & kFeatureRings) != 0) return Bellman::peer;
-    const bool is_alone = seen == 0 && has_tripwire() && tripwire_->load(std::memory_order_relaxed) != 0;  // as whole()
+    const bool is_alone = seen == 0 && has_tripwire() && tripwire_->load(std::memory_order_relaxed) != 0;  // as known_features()
     return is_alone ? Bellman::nobody_yet : Bellman::none;
   }
   /// Takes that back. Returns whether there was anything to take back.
@@ -356,7 +353,7 @@ class Ring : public HotPath {
   /// memory. Its sender has seen the notice, and sends it again. One that is not there because it was received in time
   /// is no such.
   [[nodiscard]] bool was_published_too_late(std::uint32_t index) const noexcept {
-    return index == carried().end && received_meanwhile(header_->head) != 0;
+    return index == carried().end && taken_out_since_the_move() != 0;
   }
 
   /// Whether the receiver's oldest message here is one that the channel's other memory does not have.
@@ -369,7 +366,7 @@ class Ring : public HotPath {
   /// How many messages the receiver has taken out here that the channel's other memory still has.
   [[nodiscard]] std::uint32_t received_meanwhile() const noexcept {
     const auto [first, end] = carried();
-    return std::min(received_meanwhile(header_->head), distance(first, end));
+    return std::min(taken_out_since_the_move(), distance(first, end));
   }
 
   /// The sender's slots, `count` in a row, that were written when publishing gave `moved`, kMoved or kMovedMeanwhile.
@@ -681,8 +678,8 @@ class Ring : public HotPath {
   }
 
   /// How many messages were taken out after the channel's other memory was made.
-  [[nodiscard]] std::uint32_t received_meanwhile(const std::atomic<std::uint32_t>& own_head) const noexcept {
-    const std::uint32_t head = own_head.load(std::memory_order_relaxed);  // our own index
+  [[nodiscard]] std::uint32_t taken_out_since_the_move() const noexcept {
+    const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     return head < params_.queue_size ? distance(carried().first, head) : 0;
   }
 
@@ -788,12 +785,11 @@ class Ring : public HotPath {
     return found == Error::empty || found == Error::full ? Error::timeout : found;
   }
 
-  /// Looks until it is there: spinning first, then asleep on the peer's index, S1 to S4 of waiting.h; or as `waiting` says.
+  /// Looks until it is there: asleep on the peer's index meanwhile, S1 to S4 of waiting.h; or as `waiting` says.
   [[nodiscard]] Error wait_until(Role role, Deadline deadline, const SleepLimits& limits, Waiting waiting) noexcept {
     if (deadline == kNoWait) return look_for(role);
     if (waiting == Waiting::spin || waiting == Waiting::poll) return keep_looking(role, deadline, waiting);
     Error found = look_for(role);
-    if (found == Error::timeout && waiting == Waiting::adaptive && spin(role)) found = look_for(role);
     const Handshake side = role == Role::receiver ? receiver_sleeps() : sender_sleeps();
     const std::atomic<std::uint32_t>& publisher_features = features(other(role));
     Sighting index(side.index);

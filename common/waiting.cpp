@@ -27,7 +27,7 @@ void Naps::take(Deadline deadline) noexcept {
   constexpr std::chrono::microseconds kLongest{1000};
   const std::chrono::nanoseconds nap = next_;
   next_ = std::min(next_ * 2, kLongest);
-  std::this_thread::sleep_for(deadline == kForever ? nap : std::min(nap, deadline - Clock::now()));
+  std::this_thread::sleep_for(deadline == kNoDeadline ? nap : std::min(nap, deadline - Clock::now()));
 }
 
 void give_way() noexcept { std::this_thread::yield(); }

@@ -84,17 +84,17 @@ using Clock = std::chrono::steady_clock;
 
 /// Until when to wait. Clock::time_point::max() means for ever, and min() means not at all.
 using Deadline = Clock::time_point;
-inline constexpr Deadline kForever = Deadline::max();
+inline constexpr Deadline kNoDeadline = Deadline::max();
 inline constexpr Deadline kNoWait = Deadline::min();
 
-/// `timeout` from now; kForever when that is beyond the clock's range.
+/// `timeout` from now; kNoDeadline when that is beyond the clock's range.
 [[nodiscard]] inline Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept {
   if (timeout <= std::chrono::nanoseconds::zero()) return kNoWait;
   const auto now = Clock::now();
-  return timeout >= kForever - now ? kForever : now + timeout;
+  return timeout >= kNoDeadline - now ? kNoDeadline : now + timeout;
 }
 [[nodiscard]] inline Deadline deadline_after(std::chrono::milliseconds timeout) noexcept {
-  if (timeout > std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds::max())) return kForever;
+  if (timeout > std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds::max())) return kNoDeadline;
   return deadline_after(std::chrono::nanoseconds(timeout));
 }
 

@@ -77,8 +77,8 @@ void wait_while_unchanged(const Sighting& index, const Sighting& notice, Deadlin
   if (has_waitv.load(std::memory_order_relaxed)) {  // only an optimisation
     Waiter waiters[] = {to_waiter(index), to_waiter(notice)};
     timespec until{};
-    if (deadline != kForever) until = to_timespec(deadline);
-    const long result = syscall(kFutexWaitv, waiters, 2, 0, deadline == kForever ? nullptr : &until, CLOCK_MONOTONIC);
+    if (deadline != kNoDeadline) until = to_timespec(deadline);
+    const long result = syscall(kFutexWaitv, waiters, 2, 0, deadline == kNoDeadline ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || (errno != ENOSYS && errno != EPERM)) return;  // EPERM: of a container's filter
     has_waitv.store(false, std::memory_order_relaxed);  // only an optimisation
   }

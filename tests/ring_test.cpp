@@ -37,14 +37,14 @@ class Queue {
 std::string text_of(const Slot& slot) { return {reinterpret_cast<const char*>(slot.data), slot.size}; }
 
 /// Waits for a message, and takes it out.
-Slot receive_waiting(Ring ring, Waiting waiting = Waiting::adaptive) {
-  const Error waited = ring.wait_for_message(kForever, waiting);
+Slot receive_waiting(Ring ring, Waiting waiting = Waiting::sleep) {
+  const Error waited = ring.wait_for_message(kNoDeadline, waiting);
   return waited == Error::ok ? ring.receive() : Slot{.error = waited};
 }
 
 /// Waits for space, and sends.
-Error send_waiting(Ring ring, const void* message, std::size_t size, Waiting waiting = Waiting::adaptive) {
-  const Error waited = ring.wait_for_space(kForever, waiting);
+Error send_waiting(Ring ring, const void* message, std::size_t size, Waiting waiting = Waiting::sleep) {
+  const Error waited = ring.wait_for_space(kNoDeadline, waiting);
   return waited == Error::ok ? ring.send(message, size) : waited;
 }
 
@@ -578,7 +578,7 @@ TEST(Ring, ReportsImpossibleIndicesAndLengthsAsCorrupt) {
   for (const std::uint64_t wrong : {std::uint64_t{9}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
     reinterpret_cast<ItemLength*>(&bad_length.header() + 1)[0] = wrong;
     EXPECT_EQ(bad_length.ring().receive().error, Error::corrupt);
-    EXPECT_EQ(bad_length.ring().wait_for_message(kForever), Error::corrupt) << "waiting must not hide it";
+    EXPECT_EQ(bad_length.ring().wait_for_message(kNoDeadline), Error::corrupt) << "waiting must not hide it";
   }
 }
 
@@ -620,7 +620,7 @@ TEST(Ring, TimesOutByTheMonotonicClockAndNotBefore) {
 }
 
 TEST(Ring, TurnsAnEndlessTimeoutIntoForEver) {
-  EXPECT_EQ(deadline_after(std::chrono::nanoseconds::max()), kForever);
+  EXPECT_EQ(deadline_after(std::chrono::nanoseconds::max()), kNoDeadline);
   EXPECT_EQ(deadline_after(std::chrono::nanoseconds(0)), kNoWait);
   EXPECT_EQ(deadline_after(std::chrono::nanoseconds(-5)), kNoWait);
 }
@@ -771,7 +771,7 @@ TEST_P(RingWaiting, TimesOutNotBeforeItsTime) {
 
 TEST_P(RingWaiting, AnnouncesAReceiverOnlyIfItSleepsUntilItIsWoken) {
   Queue queue({.queue_size = 2, .message_size = 8});
-  Waiter receiver([&] { return queue.ring().wait_for_message(kForever, GetParam()); });
+  Waiter receiver([&] { return queue.ring().wait_for_message(kNoDeadline, GetParam()); });
   announces(GetParam()) ? receiver.await_announcement(queue.header().waiters) : receiver.await_looks();
   EXPECT_EQ(queue.header().waiters.load() != 0, announces(GetParam()));
   ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
@@ -781,7 +781,7 @@ TEST_P(RingWaiting, AnnouncesAReceiverOnlyIfItSleepsUntilItIsWoken) {
 TEST_P(RingWaiting, AnnouncesASenderOnlyIfItSleepsUntilItIsWoken) {
   Queue queue({.queue_size = 2, .message_size = 8});
   ASSERT_EQ(queue.ring().send("x", 1), Error::ok);
-  Waiter sender([&] { return queue.ring().wait_for_space(kForever, GetParam()); });
+  Waiter sender([&] { return queue.ring().wait_for_space(kNoDeadline, GetParam()); });
   announces(GetParam()) ? sender.await_announcement(queue.header().sender_waiting) : sender.await_looks();
   EXPECT_EQ(queue.header().sender_waiting.load() != 0, announces(GetParam()));
   ASSERT_EQ(queue.ring().pop(), Error::ok);
@@ -793,8 +793,8 @@ TEST_P(RingWaiting, IsToldThatThePeerHasGone) {
     Queue queue({.queue_size = 2, .message_size = 8});
     ASSERT_EQ(role == Role::sender ? queue.ring().send("x", 1) : Error::ok, Error::ok);
     Waiter waiter([&] {
-      return role == Role::receiver ? queue.ring().wait_for_message(kForever, GetParam())
-                                    : queue.ring().wait_for_space(kForever, GetParam());
+      return role == Role::receiver ? queue.ring().wait_for_message(kNoDeadline, GetParam())
+                                    : queue.ring().wait_for_space(kNoDeadline, GetParam());
     });
     auto& word = role == Role::receiver ? queue.header().waiters : queue.header().sender_waiting;
     announces(GetParam()) ? waiter.await_announcement(word) : waiter.await_looks();
@@ -805,7 +805,7 @@ TEST_P(RingWaiting, IsToldThatThePeerHasGone) {
 
 TEST_P(RingWaiting, IsToldThatTheChannelMoves) {
   Queue queue({.queue_size = 2, .message_size = 8});
-  Waiter receiver([&] { return queue.ring().wait_for_message(kForever, GetParam()); });
+  Waiter receiver([&] { return queue.ring().wait_for_message(kNoDeadline, GetParam()); });
   announces(GetParam()) ? receiver.await_announcement(queue.header().waiters) : receiver.await_looks();
   queue.header().notice_to_receiver.store(kNoticeMoving);
   wake_one(queue.header().notice_to_receiver);
@@ -840,7 +840,7 @@ TEST(RingNotices, AreForgottenWhenASuccessorAnnouncesItself) {
 
 TEST(RingNotices, WakeASleeper) {
   Queue queue({.queue_size = 4, .message_size = 8});
-  std::thread receiver([&] { EXPECT_EQ(queue.ring().wait_for_message(kForever), Error::peer_gone); });
+  std::thread receiver([&] { EXPECT_EQ(queue.ring().wait_for_message(kNoDeadline), Error::peer_gone); });
   while (queue.header().waiters.load() == 0) std::this_thread::yield();  // it has announced its sleep
   queue.ring().tell_of_departure(Role::receiver, kNoticePeerGone);
   receiver.join();
@@ -856,7 +856,7 @@ TEST(RingNotices, StopBothSidesWhenTheChannelMoves) {
   EXPECT_EQ(ring.loan().error, kMoved);
   EXPECT_EQ(ring.peek().error, kMoved);
   EXPECT_EQ(ring.pop(), kMoved);
-  EXPECT_EQ(ring.wait_for_space(kForever), kMoved);
+  EXPECT_EQ(ring.wait_for_space(kNoDeadline), kMoved);
   const std::uint32_t sizes[] = {1, 1, 1, 1};
   EXPECT_EQ(ring.publish_run(sizes, 3), kMoved);
   EXPECT_EQ(ring.publish_run(sizes, 4), Error::full) << "what was never loaned is not copied out of the queue either";

@@ -80,7 +80,7 @@ class Side {
     return true;
   }
   [[nodiscard]] Slot receive_one() {
-    const Error waited = in_.wait_for_message(kForever);
+    const Error waited = in_.wait_for_message(kNoDeadline);
     return waited == Error::ok ? in_.receive() : Slot{.error = waited};
   }
   [[nodiscard]] bool send_end() { return wait_for_space() && out_.send(nullptr, 0) == Error::ok; }
@@ -97,7 +97,7 @@ class Side {
  private:
   bool wait_for_space() {
     const auto begin = Clock::now();
-    const Error waited = out_.wait_for_space(kForever);
+    const Error waited = out_.wait_for_space(kNoDeadline);
     if (Clock::now() - begin >= kSenderSleep.beside_zipc) ++long_waits_;
     return waited == Error::ok;
   }

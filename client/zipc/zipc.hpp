@@ -81,12 +81,12 @@ class [[nodiscard]] MessageOrError {
   Error error_ = Error::ok;
 };
 using Received = MessageOrError;
+using Loaned = MessageOrError;
 
 /// Slots of a channel in a row, or why there are none: see zipc_loan_batch and zipc_peek_batch. Good until publish_batch() or pop_batch(), or
 /// the end of the Sender or Receiver.
 class Batch {
  public:
-  Batch(Error error) noexcept : error_(error) {}  // NOLINT: implicit on purpose
   Batch(const SlotRun& run, std::size_t stride) noexcept : data_(run.data), stride_(stride), count_(run.count), error_(run.error) {}
 
   explicit operator bool() const noexcept { return error_ == Error::ok; }
@@ -116,7 +116,6 @@ class Batch {
   bool is_loaned_ = false;     // and so to be written
 };
 static_assert(sizeof(Batch) == 3 * sizeof(std::size_t) + 8);
-using Loaned = MessageOrError;
 
 /// What both ends of a channel have. Not used by itself.
 class Endpoint {
@@ -312,6 +311,7 @@ class Receiver : public Endpoint {
  private:
   friend struct Access;
 
+  // The same twice: as one template, which takes the attempt as a lambda, the message's address went through memory.
   [[nodiscard, gnu::always_inline]] Received receive_within(operations::Timeout timeout) noexcept {
     Slot slot = is(context_, HotContext::hot) ? path_by_header_of(context_).try_receive() : Slot{.error = kUndone};
     if (slot.error == Error::ok) [[likely]] return {slot.index, slot.data, slot.size};

@@ -41,10 +41,14 @@
 namespace zipc {
 
 /// What the ring answers besides the errors of the API. Negative, and never given to the program.
-/// Done here, and conclude() has to see what else there is to do.
-inline constexpr Error kUnconcluded{-3};
-/// Nothing was done, because there is more to it: the function without try_ does it.
-inline constexpr Error kUndone{-4};
+///
+/// The hot path's try_ functions do what nearly every message takes. What they leave undone, or unconcluded, the library does
+/// (operations.hpp, otherwise::), by the ring's function of the same name, or by Ring::conclude(). When the ring answers that the
+/// channel has, or may soon have, other memory, the library follows it there and tries again.
+inline constexpr Error kMoved{-1};           ///< nothing was done here
+inline constexpr Error kMovedMeanwhile{-2};  ///< it was done here; whether it counts there, final_head and final_tail tell
+inline constexpr Error kUnconcluded{-3};     ///< it was done; somebody may have to be woken, or the channel has moved
+inline constexpr Error kUndone{-4};          ///< nothing was done: there is more to it
 
 /// A slot of the queue, or why there is none.
 struct Slot {
@@ -257,13 +261,13 @@ class HotPath {
   [[nodiscard, gnu::always_inline]] bool is_tail_known() const noexcept {
     const std::uint32_t announced = header_->sender_features.load(std::memory_order_relaxed);  // on our line
     // Written by the receiver, or by the kernel.
-    return (announced & kFeatureAnnouncesSleep & tripwire_[kReceiverInStepOffset].load(std::memory_order_relaxed)) != 0;
+    return (announced & tripwire_[kReceiverInStepOffset].load(std::memory_order_relaxed) & kFeatureAnnouncesSleep) != 0;
   }
 
   /// Whether a sender with copies of its own has nobody to wake and is told nothing: P3 of waiting.h.
   [[nodiscard, gnu::always_inline]] bool is_all_clear() const noexcept {
     const std::uint8_t said = tripwire_[kAllClearOffset].load(kOrderObserve);  // [sleep-announced] [moving]
-    return (said & tripwire_->load(std::memory_order_relaxed)) != 0;           // as in whole()
+    return (said & tripwire_->load(std::memory_order_relaxed)) != 0;           // as in known_features()
   }
 
   /// Whether slot `index`, our own index, is possible; then `next` becomes the one that comes after it.
@@ -374,7 +378,7 @@ class HotPath {
 
   /// Whether there is more to do for a sender that has published; an existing receiver may sleep, whatever its predecessor has announced.
   [[nodiscard, gnu::always_inline]] Error look_at_receiver() const noexcept {
-    return look_whom_to_wake(whole(header_->receiver_features), header_->waiters, header_->notice_to_sender);
+    return look_whom_to_wake(known_features(header_->receiver_features), header_->waiters, header_->notice_to_sender);
   }
 
   /// Gives the `count` slots before `next` back. Error::ok or kUnconcluded.
@@ -405,10 +409,10 @@ class HotPath {
 
   /// Whether the peer that announced `peer_features` is still the one we share the segment with.
   [[nodiscard, gnu::always_inline]] bool is_zipc(const std::atomic<std::uint32_t>& peer_features) const noexcept {
-    return (whole(peer_features) & kFeatureAnnouncesSleep) != 0;
+    return (known_features(peer_features) & kFeatureAnnouncesSleep) != 0;
   }
   /// What the peer has announced, as far as it is still the one we share the segment with.
-  [[nodiscard, gnu::always_inline]] std::uint32_t whole(const std::atomic<std::uint32_t>& peer_features) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::uint32_t known_features(const std::atomic<std::uint32_t>& peer_features) const noexcept {
     // On our line, and a byte that the kernel zeroes, and that is set again at attach.
     return peer_features.load(std::memory_order_relaxed) & tripwire_->load(std::memory_order_relaxed);
   }
