@@ -4,35 +4,22 @@
 
 #include "common/test_point.h"
 #include "daemon/broker.h"
+#include "daemon/changes.h"
 #include "daemon/log.h"
 
 namespace zipc {
 namespace {
 
-std::string sizes(const Params& params) {
-  return std::to_string(params.queue_size) + " x " + std::to_string(params.message_size) + " bytes";
-}
-
-std::string duration(const std::optional<std::chrono::milliseconds>& duration) {
-  if (!duration) return "none";
-  return *duration == kLingerForever ? "for ever" : std::to_string(duration->count()) + " ms";
-}
-
-/// What other rules a channel gets, in words.
-std::string changes(const ChannelSpec& before, const ChannelSpec& next) {
-  std::string words;
-  const auto add = [&](const std::string& what, const std::string& from, const std::string& to) {
-    if (from != to) words += (words.empty() ? "" : ", ") + what + " " + from + " -> " + to;
+/// Of the sections that concern no channel in particular. That of the socket is not the broker's.
+std::vector<PlanStep> section_steps(const Policy& before, const Policy& next) {
+  std::vector<PlanStep> steps;
+  const auto add = [&](const char* section, std::string details) {
+    if (!details.empty()) steps.push_back({.action = "change", .channel = section, .details = std::move(details)});
   };
-  add("made", before.provisioned ? "by the configuration" : "on request",
-      next.provisioned ? "by the configuration" : "on request");
-  add("mode", octal(before.permissions.mode), octal(next.permissions.mode));
-  add("owner", std::to_string(before.permissions.owner), std::to_string(next.permissions.owner));
-  add("group", std::to_string(before.permissions.group), std::to_string(next.permissions.group));
-  add("linger", duration(before.linger), duration(next.linger));
-  add("lease_ttl", duration(before.lease_ttl), duration(next.lease_ttl));
-  add("waiting", to_string(before.waiting), to_string(next.waiting));
-  return words.empty() ? "only its place in the file" : words;
+  add("limits", changes(before.limits, next.limits));
+  add("defaults", changes(before.default_params, next.default_params));
+  add("dynamic", changes(before.dynamic, next.dynamic));
+  return steps;
 }
 
 Result<void> check_privileged(const Client& client, const Policy& policy) {
@@ -53,23 +40,24 @@ Failure for_channel(const ChannelSpec& spec, const Policy& policy, const Failure
 Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& client) {
   if (auto allowed = check_privileged(client, registry_.policy()); !allowed) return allowed.failure();
   const ConfigDiff diff = registry_.diff(next);
-  std::vector<PlanStep> steps;
+  std::vector<PlanStep> steps = section_steps(registry_.policy(), next);
   for (const ChannelSpec& spec : diff.added) {
-    steps.push_back({.action = "create", .channel = spec.name, .details = sizes(spec.params)});
+    steps.push_back({.action = "create", .channel = spec.name, .details = sizes_of(spec.params)});
   }
   for (const ChannelSpec& spec : diff.resized) {
     const Channel& channel = *registry_.find(spec.name);
-    std::string details = sizes(channel.spec.params) + " -> " + sizes(spec.params);
+    std::string details = sizes_of(channel.spec.params) + " -> " + sizes_of(spec.params);
     if (channel.backing) {
       const auto move = Move::prepare(segments_, channel, spec, std::nullopt);  // and undone at once
       if (!move) return for_channel(spec, next, move.failure());
       if (move->messages() != 0) details += ", " + log::plural(move->messages(), "message") + " carried over";
     }
+    if (const std::string others = changes(channel.spec, spec); !others.empty()) details += ", " + others;
     steps.push_back({.action = "resize", .channel = spec.name, .details = details});
   }
   for (const ChannelSpec& spec : diff.changed) {
-    const ChannelSpec& before = registry_.find(spec.name)->spec;
-    steps.push_back({.action = "change", .channel = spec.name, .details = changes(before, spec)});
+    std::string details = changes(registry_.find(spec.name)->spec, spec);
+    if (!details.empty()) steps.push_back({.action = "change", .channel = spec.name, .details = std::move(details)});
   }
   for (const std::string& name : diff.withdrawn) {
     const Channel& channel = *registry_.find(name);
@@ -81,8 +69,9 @@ Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& cli
   }
   for (const ChannelSpec& spec : next.channels) {
     const Channel* channel = registry_.find(spec.name);
-    if (channel != nullptr && channel->spec == spec) {
-      steps.push_back({.action = "keep", .channel = spec.name, .details = sizes(spec.params)});
+    const bool has_sizes = channel != nullptr && channel->spec.params == spec.params;
+    if (has_sizes && changes(channel->spec, spec).empty()) {  // at most it stands in another line
+      steps.push_back({.action = "keep", .channel = spec.name, .details = sizes_of(spec.params)});
     }
   }
   return steps;

@@ -74,7 +74,7 @@ struct Event {
 /// One step of a plan: what a new configuration changes about a channel.
 struct PlanStep {
   std::string action;   ///< create, resize, change, drain, keep
-  std::string channel;
+  std::string channel;  ///< or, to change, one of the sections socket, limits, defaults and dynamic
   std::string details;  ///< "8 x 1024 bytes -> 16 x 1024 bytes, 3 messages are carried over"; may be empty
 };
 

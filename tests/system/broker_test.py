@@ -482,6 +482,51 @@ class Reload(BrokerTest):
         self.assertEqual(run([program("ZIPCD"), "--config", self.config_path, "--check-config"])[0], 3)
 
 
+class Plan(BrokerTest):
+    """What a plan says of a file, and that zipcd does what it says."""
+
+    config = CONFIG
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def steps(self, config, method="Plan"):
+        """The steps that change something: what about -> (action, details)."""
+        error, reply = self.connect().broker(method, config=config, file=self.config_path)
+        self.assertIsNone(error, reply)
+        return {step["channel"]: (step["action"], step["details"]) for step in reply["steps"] if step["action"] != "keep"}
+
+    def test_names_every_change_of_a_channel_that_also_gets_other_sizes(self):
+        changed = CONFIG.replace("queue_size: 8, message_size: 1KiB",
+                                 "queue_size: 16, message_size: 1KiB, mode: 0660, group: daemon, linger: 1s")
+        _, details = self.steps(changed)[PROVISIONED]
+        self.assertEqual(details, f"8 x 1024 bytes -> 16 x 1024 bytes, mode 0600 -> 0660, group {os.getegid()} -> 1, "
+                                  "linger 0 ms -> 1000 ms")
+        self.steps(changed, "Apply")
+        channel = self.channel(PROVISIONED)
+        self.assertEqual((channel["params"]["queue_size"], channel["mode"], channel["group"]), (16, 0o660, 1))
+
+    def test_says_nothing_of_a_channel_that_only_moves_in_the_file(self):
+        moved = CONFIG.replace("channels:\n", "channels:\n\n\n")
+        self.assertEqual(self.steps(moved), {})
+        self.assertEqual(self.steps(moved, "Apply"), {})
+
+    def test_names_what_changes_for_all_channels(self):
+        changed = (CONFIG.replace("4MiB", "3000000").replace("channels: 6", "connections_per_user: 5")
+                   .replace('names: ["/zs.*"]', 'allow: false, names: ["/a*", "/b*"], mode: 0666, lease_ttl: 2s')
+                   .replace("queue_size: 16", "queue_size: 32"))
+        expected = {
+            "limits": ("change", "channels 6 -> 1024, total_size 4MiB -> 3000000, connections_per_user 256 -> 5"),
+            "defaults": ("change", "queue_size 16 -> 32"),
+            "dynamic": ("change", "allow true -> false, names [/zs.*] -> [/a*, /b*], lease_ttl none -> 2000 ms, "
+                                  "mode 0600 -> 0666")}
+        self.assertEqual(self.steps(changed), expected)
+        self.assertEqual(self.steps(changed, "Apply"), expected)
+        self.assertEqual(self.steps(changed), {})
+        self.assertEqual(self.connect().broker("Create", name=unique_name())[0], "io.zipc.Broker.PermissionDenied")
+
+
 class Draining(BrokerTest):
     """PROVISIONED, with five messages in it and nobody who holds it, is taken out of the file."""
 
