@@ -74,15 +74,6 @@ Result<void> bind_closed(int socket, const std::string& path) {
   return {};
 }
 
-Result<void> open_to(const std::string& path, std::uint32_t mode, std::optional<gid_t> group) {
-  if (group && chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
-    return from_errno("cannot give the socket " + path + " to group " + std::to_string(*group));
-  }
-  if (chmod(path.c_str(), static_cast<mode_t>(mode)) != 0)
-    return from_errno("cannot set the mode of the socket " + path);
-  return {};
-}
-
 }  // namespace
 
 std::string canonical_socket_path(const std::string& path) {
@@ -108,10 +99,19 @@ Result<Listener> Listener::bind(const std::string& path, std::uint32_t mode, std
   Listener listener;  // from here on, it removes the socket when something fails
   listener.path_ = path;
   listener.lock_ = std::move(*held);
-  if (auto opened = open_to(path, mode, group); !opened) return opened.failure();
+  if (auto opened = listener.open_to(mode, group); !opened) return opened.failure();
   if (listen(socket.get(), SOMAXCONN) != 0) return from_errno("cannot listen at " + path);
   listener.socket_ = std::move(socket);
   return listener;
+}
+
+Result<void> Listener::open_to(std::uint32_t mode, std::optional<gid_t> group) const {
+  if (group && chown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+    return from_errno("cannot give the socket " + path_ + " to group " + std::to_string(*group));
+  }
+  if (chmod(path_.c_str(), static_cast<mode_t>(mode)) != 0)
+    return from_errno("cannot set the mode of the socket " + path_);
+  return {};
 }
 
 Listener Listener::adopt(UniqueFd socket) {

@@ -26,11 +26,17 @@ class Listener {
   /// the lock or anybody listens there; invalid_argument for an impossible path; system.
   [[nodiscard]] static Result<Listener> bind(const std::string& path, std::uint32_t mode, std::optional<gid_t> group);
 
+  /// Gives access to the socket, which is ours: `mode` as chmod(2) has it; nullopt leaves the group as it is. Error::system,
+  /// and then its mode is as it was.
+  [[nodiscard]] Result<void> open_to(std::uint32_t mode, std::optional<gid_t> group) const;
+
   /// Takes over a socket that the service manager listens at.
   [[nodiscard]] static Listener adopt(UniqueFd socket);
 
   /// The listening socket, for its user to close.
   [[nodiscard]] UniqueFd take_socket() noexcept { return std::move(socket_); }
+  /// Whether we have made it; otherwise its file is the service manager's.
+  [[nodiscard]] bool is_ours() const noexcept { return static_cast<bool>(lock_); }
   /// Where it listens, absolute.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 

@@ -67,9 +67,13 @@ Result<Config> parse(const protocol::ConfigCall& call) {
   return Failure{Error::invalid_config, message};
 }
 
-Answer steps_or_failure(const Result<std::vector<PlanStep>>& steps) {
+/// `socket`: what changes about it.
+Answer steps_or_failure(const Result<std::vector<PlanStep>>& steps, const std::string& socket) {
   if (!steps) return failed(steps.failure());
   json::array encoded;
+  if (!socket.empty()) {
+    encoded.push_back(protocol::encode(PlanStep{.action = "change", .channel = "socket", .details = socket}));
+  }
   for (const PlanStep& step : *steps) encoded.push_back(protocol::encode(step));
   return done({{"steps", std::move(encoded)}});
 }
@@ -226,7 +230,7 @@ Answer Methods::plan(const protocol::Call& call, const Client& client, TimePoint
   if (!wanted) return failed(wanted.failure());
   const auto config = parse(*wanted);
   if (!config) return failed(config.failure());
-  return steps_or_failure(broker_.plan(resolve(*config, wanted->file), client));
+  return steps_or_failure(broker_.plan(resolve(*config, wanted->file), client), around_.socket_changes(config->socket));
 }
 
 Answer Methods::apply(const protocol::Call& call, const Client& client, TimePoint now) {
@@ -234,9 +238,12 @@ Answer Methods::apply(const protocol::Call& call, const Client& client, TimePoin
   if (!wanted) return failed(wanted.failure());
   const auto config = parse(*wanted);
   if (!config) return failed(config.failure());
+  const std::string socket = around_.socket_changes(config->socket);
   const auto applied = broker_.apply(resolve(*config, wanted->file), client, now);
-  if (applied) around_.set_limits(config->limits);
-  return steps_or_failure(applied);
+  if (applied) {
+    if (auto followed = around_.follow(*config); !followed) return failed(followed.failure());
+  }
+  return steps_or_failure(applied, socket);
 }
 
 Answer Methods::check(const protocol::Call& call, const Client& client, TimePoint now) {

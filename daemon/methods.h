@@ -29,7 +29,8 @@ class Methods {
   struct Surroundings {
     std::function<std::size_t()> connections;                 ///< how many clients are connected
     std::function<std::optional<std::size_t>()> descriptors;  ///< how many should be open; nullopt: unknown
-    std::function<void(const Limits&)> set_limits;             ///< of connections, from now on
+    std::function<std::string(const SocketConfig&)> socket_changes;  ///< what would become of the socket, in words
+    std::function<Result<void>(const Config&)> follow;  ///< lets a configuration that the broker has applied count for the rest
     TimePoint started;
   };
 

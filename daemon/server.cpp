@@ -14,6 +14,7 @@
 
 #include "daemon/accounts.h"
 #include "daemon/broker.h"
+#include "daemon/changes.h"
 #include "daemon/connections.h"
 #include "daemon/events.h"
 #include "daemon/listener.h"
@@ -41,11 +42,18 @@ LeaseId first_lease() {
   return LeaseId{static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count())};
 }
 
+/// nullopt: zipcd's own. Error::invalid_argument: there is no such group.
+Result<std::optional<gid_t>> group_of(const SocketConfig& socket) {
+  if (socket.group.empty()) return std::optional<gid_t>();
+  if (const auto group = find_group(socket.group)) return group;
+  return Failure{Error::invalid_argument, "there is no group " + socket.group};
+}
+
 class Server {
  public:
   Server(const Config& config, const ServerOptions& options, Listener listener)
       : options_(options),
-        socket_path_(config.socket.path),
+        socket_(config.socket),
         listener_(std::move(listener)),
         liveness_(io_),
         processes_(io_),
@@ -55,7 +63,8 @@ class Server {
         methods_(broker_, events_,
                  {.connections = [this] { return connections_.count(); },
                   .descriptors = [this] { return descriptors_expected(); },
-                  .set_limits = [this](const Limits& limits) { connections_.set_limits(limits); },
+                  .socket_changes = [this](const SocketConfig& next) { return socket_changes(next); },
+                  .follow = [this](const Config& next) { return follow(next); },
                   .started = steady_clock::now()}),
         connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
@@ -128,9 +137,6 @@ class Server {
                      "reload failed: " + log::plural(mistakes->size(), "mistake") + " in " + options_.config_file};
     }
     const Config& config = std::get<Config>(result);
-    if (config.socket.path != socket_path_) {
-      log::warning("socket.path is " + config.socket.path + " now; it takes effect at the next start");
-    }
     const Client ourselves{.pid = getpid(), .uid = geteuid(), .gid = getegid(), .groups = {}};
     const auto applied = broker_.apply(resolve(config, options_.config_file), ourselves, steady_clock::now());
     if (!applied) {
@@ -138,9 +144,44 @@ class Server {
       log::error("the configuration is not reloaded: nothing has changed");
       return Failure{applied.error(), "reload failed: " + applied.failure().message};
     }
-    connections_.set_limits(config.limits);
+    if (auto followed = follow(config); !followed) {
+      log::error(followed.failure().message);
+      return Failure{followed.error(), "reload failed: " + followed.failure().message};
+    }
     log::info("configuration reloaded from " + options_.config_file);
     return {};
+  }
+
+  [[nodiscard]] std::string socket_changes(const SocketConfig& next) const {
+    std::string words = changes(socket_, next);
+    if (!words.empty() && !listener_.is_ours()) words += ", without effect: the service manager has made the socket";
+    return words;
+  }
+
+  /// What a configuration says about more than channels.
+  Result<void> follow(const Config& config) {
+    connections_.set_limits(config.limits);
+    const SocketConfig& next = config.socket;
+    if (next.path != socket_.path) log::warning("socket.path is " + next.path + " now; it takes effect at the next start");
+    if (next.mode == socket_.mode && next.group == socket_.group) return {};
+    if (!listener_.is_ours()) {
+      log::warning("socket.mode and socket.group have no effect: the service manager has made the socket");
+      return {};
+    }
+    if (auto opened = open_socket_to(next); !opened) {
+      return Failure{opened.error(), "the channels are as configured, but who may connect is as before: " + opened.failure().message};
+    }
+    log::info("the socket has mode " + octal(next.mode) + " now, " + (next.group.empty() ? "zipcd's own group" : "group " + next.group));
+    socket_.mode = next.mode;
+    socket_.group = next.group;
+    return {};
+  }
+
+  Result<void> open_socket_to(const SocketConfig& next) {
+    auto group = group_of(next);
+    if (!group) return group.failure();
+    if (next.group == socket_.group) return listener_.open_to(next.mode, std::nullopt);
+    return listener_.open_to(next.mode, group->value_or(getegid()));
   }
 
   /// After anything that may have changed the broker: sets the clock for what is due next, and the status.
@@ -193,7 +234,7 @@ class Server {
   // In the order of dependence: what stands below uses what stands above.
   asio::io_context io_{1};
   ServerOptions options_;
-  std::string socket_path_;  ///< as configured at the start
+  SocketConfig socket_;  ///< in force; its path is that of the configuration at the start
   Listener listener_;
   Liveness liveness_;
   Processes processes_;
@@ -220,13 +261,10 @@ Result<Listener> make_listener(const Config& config, const ServerOptions& option
     if (!options.socket_path.empty()) log::warning("--socket is ignored: the service manager passes the socket");
     return listener;
   }
-  std::optional<gid_t> group;
-  if (!config.socket.group.empty()) {
-    group = find_group(config.socket.group);
-    if (!group) return Failure{Error::invalid_argument, "there is no group " + config.socket.group};
-  }
+  const auto group = group_of(config.socket);
+  if (!group) return group.failure();
   const std::string& path = options.socket_path.empty() ? config.socket.path : options.socket_path;
-  return Listener::bind(canonical_socket_path(path), config.socket.mode, group);
+  return Listener::bind(canonical_socket_path(path), config.socket.mode, *group);
 }
 
 /// Two descriptors a connection: as many as the system allows without asking anybody.

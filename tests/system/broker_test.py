@@ -527,6 +527,69 @@ class Plan(BrokerTest):
         self.assertEqual(self.connect().broker("Create", name=unique_name())[0], "io.zipc.Broker.PermissionDenied")
 
 
+class SocketAccess(BrokerTest):
+    config = CONFIG + "socket: {mode: 0666}\n"
+    closed = CONFIG + "socket: {mode: 0660, group: %d}\n" % (1 if os.geteuid() == 0 else os.getegid())
+
+    def setUp(self):
+        super().setUp()
+        self.start_zipcd()
+
+    def access(self):
+        status = os.stat(self.socket_path)
+        return stat.S_IMODE(status.st_mode), status.st_gid
+
+    def test_follows_the_file_at_a_reload(self):
+        self.assertEqual(self.access()[0], 0o666)
+        self.write_config(self.closed)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: "configuration reloaded" in self.log(), "the file is in force")
+        self.assertEqual(self.access(), (0o660, 1 if os.geteuid() == 0 else os.getegid()))
+        self.write_config(self.config)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: self.access() == (0o666, os.getegid()), "it is open again, to zipcd's own group")
+
+    def test_follows_a_file_that_is_applied_and_a_plan_says_so(self):
+        client = self.connect()
+        for method, mode in (("Plan", 0o666), ("Apply", 0o660)):
+            error, reply = client.broker(method, config=self.closed, file="new.yaml")
+            self.assertIsNone(error, reply)
+            self.assertEqual([reply["steps"][0][key] for key in ("action", "channel")], ["change", "socket"])
+            self.assertIn("mode 0666 -> 0660, group zipcd's own -> ", reply["steps"][0]["details"])
+            self.assertEqual(self.access()[0], mode)
+
+    def test_that_cannot_be_given_is_told(self):
+        os.unlink(self.socket_path)
+        self.write_config(self.closed)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: "who may connect is as before" in self.log(), "the log says so")
+        self.assertIsNone(self.zipcd.poll())
+
+    def test_takes_another_path_at_the_next_start(self):
+        elsewhere = CONFIG + f"socket: {{path: {self.folder}/other.sock}}\n"
+        _, reply = self.connect().broker("Plan", config=elsewhere, file="new.yaml")
+        self.assertEqual(reply["steps"][0]["details"], f"path /run/zipcd.sock -> {self.folder}/other.sock at the next start")
+
+    def test_of_a_socket_that_the_service_manager_has_made_is_left_to_it(self):
+        self.stop_zipcd()
+        with socket.socket(socket.AF_UNIX) as inherited:
+            inherited.bind(self.socket_path)
+            os.chmod(self.socket_path, 0o666)
+            inherited.listen()
+
+            launch = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"]
+            with open(self.log_path, "a", encoding="utf-8") as log:
+                self.zipcd = subprocess.Popen([*launch, program("ZIPCD"), "--config", self.config_path], stderr=log,
+                                              pass_fds=[3], preexec_fn=lambda: os.dup2(inherited.fileno(), 3))
+        self.await_zipcd()
+        _, reply = self.connect().broker("Plan", config=self.closed, file="new.yaml")
+        self.assertIn("without effect", reply["steps"][0]["details"])
+        self.write_config(self.closed)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: "socket.mode and socket.group have no effect" in self.log(), "the log says so")
+        self.assertEqual(self.access()[0], 0o666)
+
+
 class Draining(BrokerTest):
     """PROVISIONED, with five messages in it and nobody who holds it, is taken out of the file."""
 
