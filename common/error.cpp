@@ -38,7 +38,7 @@ constexpr std::array<ErrorInfo, kErrorCount> kErrors{{
     {E::channel_provisioned, "channel_provisioned", "ChannelProvisioned", "the configuration file provides this channel",
      "remove it from the configuration and reload the broker"},
     {E::permission_denied, "permission_denied", "PermissionDenied", "not permitted",
-     "ask for access: the message names the rule that refused"},
+     "ask for access: the message names the rule or the file that refused"},
     {E::limit_reached, "limit_reached", "LimitReached", "a limit of the broker's configuration is reached",
      "raise the limit that the message names, or remove channels"},
     {E::out_of_memory, "out_of_memory", "OutOfMemory", "there is not enough shared memory",

@@ -330,6 +330,8 @@ json::object encode(const ChannelInfo& c) {
           {"existing_peer", c.existing_peer},
           {"lease_ttl_ms", c.lease_ttl_ms},
           {"waiting", to_string(c.waiting)},
+          {"no_memory", c.no_memory.empty() ? json::value() : json::value(c.no_memory)},
+          {"foreign", c.foreign},
           {"retired", c.retired},
           {"sender", encode(c.sender)},
           {"receiver", encode(c.receiver)},
@@ -468,6 +470,8 @@ Result<ChannelInfo> decode_channel(const json::object& channel) {
   c.existing_peer = reader.flag("existing_peer");
   c.lease_ttl_ms = reader.number<std::int64_t>("lease_ttl_ms");
   c.waiting = reader.optional_waiting("waiting");
+  c.no_memory = reader.optional_text("no_memory").value_or("");
+  c.foreign = reader.optional_flag("foreign");
   c.retired = reader.number<std::uint32_t>("retired");
   c.sender = reader.optional_holder("sender");
   c.receiver = reader.optional_holder("receiver");

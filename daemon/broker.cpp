@@ -291,9 +291,15 @@ Result<SegmentLook> Broker::replace_memory(const Channel& channel, const Client&
     return taken;
   }
   const auto made = make_segment(channel.spec, true, client);
-  if (!made) return made.failure();
-  if (channel.backing)
+  if (!made) {
+    if (!channel.backing) registry_.note_no_memory(name, made.failure().message);
+    return made.failure();
+  }
+  if (channel.backing) {
     log::warning("the segment of channel " + name + " was removed by somebody else, and is made anew");
+  } else {
+    log::info("channel " + name + " has memory now");
+  }
   liveness_.unwatch(name);
   drop_doorbells(name);
   ChannelSpec spec = channel.spec;
@@ -313,12 +319,14 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .owner_uid = spec.permissions.owner,
                    .group_gid = spec.permissions.group,
                    .linger_ms = spec.linger == kLingerForever ? -1 : spec.linger.count(),
-                   .bytes = segment_size(spec.params),
-                   .generation = 1,
+                   .bytes = channel.backing ? segment_size(spec.params) : 0,
+                   .generation = channel.backing ? 1u : 0u,
                    .draining = channel.draining,
                    .existing_peer = channel.existing_peer,
                    .lease_ttl_ms = spec.lease_ttl ? spec.lease_ttl->count() : -1,
                    .waiting = spec.waiting,
+                   .no_memory = channel.no_memory,
+                   .foreign = channel.backing && !channel.backing->ours,
                    .retired = static_cast<std::uint32_t>(channel.formers.size()),
                    .sender = zipc::describe(channel.lease(Role::sender), now),
                    .receiver = zipc::describe(channel.lease(Role::receiver), now)};

@@ -42,9 +42,12 @@ Result<std::vector<Finding>> Broker::check(bool repair, const Client& client, Ti
 }
 
 void Broker::check_channel(const Channel& channel, Check& check) {
-  if (!channel.backing) return;  // its memory could not be made, and the log says why
   const std::string& name = channel.spec.name;
   const auto make_anew = [&] { return make_memory_anew(channel, check); };
+  if (!channel.backing) {
+    check.note("missing", name, "channel " + name + " has no memory: " + channel.no_memory, make_anew);
+    return;
+  }
   const auto look = segments_.look(name);
   if (look && look->id == channel.backing->id) {
     check_file(channel, *look, check);

@@ -185,6 +185,7 @@ void Broker::add_provisioned(const ChannelSpec& spec, const std::optional<MadeSe
   if (!made) {  // kept without memory: whoever asks for it makes us try again
     log::error("channel " + spec.name + " (" + place_of(spec, registry_.policy()) + "): " + why);
     const Channel& channel = registry_.add(spec, std::nullopt, false, now);
+    registry_.note_no_memory(spec.name, why);
     tell(EventKind::created, channel, [&] {
       return "channel " + spec.name + " is provided by the configuration, but without memory: " + why;
     });

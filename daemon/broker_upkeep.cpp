@@ -33,6 +33,11 @@ void Broker::start(TimePoint now) {
               log::plural(registry_.lease_count(), "lease") + " held");
   }
   provide(registry_.policy(), now);
+  const std::uint64_t wanted = registry_.policy().limits.total_bytes;
+  if (const auto capacity = platform::capacity(); capacity && *capacity < wanted) {
+    log::warning("limits.total_size is " + std::to_string(wanted) + " bytes, but the shared memory of this machine has only " +
+                 std::to_string(*capacity) + ": channels may find none although the limit allows them");
+  }
 }
 
 void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
@@ -224,13 +229,17 @@ std::string Broker::kept_because(const Channel& channel, const SegmentLook& look
 
 void Broker::stop(TimePoint now) {
   std::size_t removed = 0;
+  std::size_t left = 0;
   for (const auto& [name, channel] : registry_.channels()) {
+    if (!channel.backing) continue;
     const auto look = settle(channel, now);
-    if (!look || !kept_because(channel, *look).empty()) continue;
-    if (segments_.remove(name, look->id)) ++removed;
+    if (look && kept_because(channel, *look).empty() && segments_.remove(name, look->id)) {
+      ++removed;
+    } else if (look || segments_.look(name).error() != Error::channel_not_found) {
+      ++left;
+    }
   }
-  log::info(log::plural(removed, "segment") + " removed, " + log::plural(registry_.channels().size() - removed, "channel") +
-            " left for the next run");
+  log::info(log::plural(removed, "segment") + " removed, " + log::plural(left, "channel") + " left for the next run");
 }
 
 }  // namespace zipc

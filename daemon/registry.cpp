@@ -267,6 +267,7 @@ const Channel& Registry::add(ChannelSpec spec, std::optional<Backing> backing, b
   bytes_ += segment_size(spec.params);
   channel.spec = std::move(spec);
   channel.backing = backing;
+  if (!backing) ++without_memory_;
   update(channel, now, [&] { channel.used = used; });
   return channel;
 }
@@ -277,6 +278,7 @@ void Registry::remove(std::string_view name) {
   for (const Role role : kRoles) end_lease(channel, role);
   for (const Former& former : channel.formers) bytes_ -= former.bytes;
   bytes_ -= segment_size(channel.spec.params);
+  if (!channel.backing) --without_memory_;
   channels_.erase(channels_.find(name));
 }
 
@@ -288,8 +290,17 @@ void Registry::set_backing(std::string_view name, std::optional<Backing> backing
     channel.formers.clear();
     channel.existing_peer = false;
     channel.waiting = 0;
+    if (!channel.backing) --without_memory_;
+    if (!backing) ++without_memory_;
     channel.backing = backing;
+    channel.no_memory.clear();
   });
+}
+
+void Registry::note_no_memory(std::string_view name, std::string why) {
+  Channel& channel = at(name);
+  assert(!channel.backing);
+  channel.no_memory = std::move(why);
 }
 
 LeaseId Registry::grant(std::string_view name, Role role, const Client& client, TimePoint now) {
@@ -433,9 +444,11 @@ std::string Registry::check_invariants() const {
   std::size_t leases = 0;
   std::size_t expiring = 0;
   std::size_t scheduled = 0;
+  std::size_t without_memory = 0;
   for (const auto& [name, channel] : channels_) {
     if (name != channel.spec.name) return name + " is filed under another name";
     bytes += segment_size(channel.spec.params);
+    if (!channel.backing) ++without_memory;
     for (const Former& former : channel.formers) bytes += former.bytes;
     const auto is_former = [&](std::uint32_t generation) {
       return std::any_of(channel.formers.begin(), channel.formers.end(),
@@ -467,6 +480,7 @@ std::string Registry::check_invariants() const {
   if (leases != places_.size()) return "the index of leases names places that have none";
   if (expiring != expiries_.size()) return "the index of expiries names leases that do not expire";
   if (scheduled != schedule_.size()) return "the schedule names channels that are not to be reaped";
+  if (without_memory != without_memory_) return "the channels without memory do not add up";
   if (bytes != bytes_) return "the bytes do not add up";
   if (ended_.size() > kEndedMax) return "too many ended leases are remembered";
   const auto is_held = [&](const Ended& ended) { return places_.contains(ended.id); };

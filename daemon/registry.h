@@ -20,6 +20,7 @@
 ///      leases that have one.
 ///   8. A channel that is draining is not provisioned, and has been used.
 ///   9. Who is behind is so in a former memory of the channel.
+///   10. without_memory() is the number of channels that have no backing.
 #pragma once
 
 #include <array>
@@ -79,6 +80,7 @@ enum class ChannelState {
 struct Channel {
   ChannelSpec spec;
   std::optional<Backing> backing;  ///< nullopt: its memory could not be made yet
+  std::string no_memory;           ///< why there is no backing, as of the last try
   bool used = false;           ///< somebody has held a role of it, or the configuration has dropped it: linger applies
   bool existing_peer = false;  ///< an existing peer, which takes no lease, has it open
   bool draining = false;       ///< the configuration has dropped it: its messages are waited for, unlike others'
@@ -137,6 +139,8 @@ class Registry {
   [[nodiscard]] const Channel* find(std::string_view name) const;
   [[nodiscard]] std::size_t lease_count() const noexcept { return places_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// How many channels are there whose memory could not be made.
+  [[nodiscard]] std::size_t without_memory() const noexcept { return without_memory_; }
   /// The channels on which `session` was granted a lease that still stands.
   [[nodiscard]] std::vector<std::string> leased_over(SessionId session) const;
 
@@ -195,6 +199,8 @@ class Registry {
   void remove(std::string_view name);
   /// Other memory for the channel; ends its leases, for their holders cannot meet anybody there.
   void set_backing(std::string_view name, std::optional<Backing> backing, TimePoint now);
+  /// The channel has no backing, because of `why`.
+  void note_no_memory(std::string_view name, std::string why);
   /// The role is free.
   LeaseId grant(std::string_view name, Role role, const Client& client, TimePoint now);
   /// `client` takes the place of the lease's holder, and has the whole lease_ttl before it.
@@ -248,6 +254,7 @@ class Registry {
   std::set<std::pair<TimePoint, std::string>> schedule_;  // index: invariant 3
   std::set<std::pair<TimePoint, LeaseId>> expiries_;      // index: invariant 7
   std::uint64_t bytes_ = 0;                               // sum: invariant 4
+  std::size_t without_memory_ = 0;                        // count: invariant 10
   std::deque<Ended> ended_;                               // oldest first
   std::uint64_t next_lease_;
 };

@@ -239,6 +239,7 @@ Result<MadeSegment> Segments::create(const ChannelSpec& spec, const std::string&
 
 Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) const {
   const auto found = look(spec.name);
+  if (found.error() == Error::permission_denied) return not_usable(spec.name, "zipcd may not open it");
   if (!found) return found.failure();
   if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != uid_) {
     return not_usable(spec.name, "belongs to user " + std::to_string(found->owner));

@@ -171,6 +171,8 @@ inline constexpr bool kCanRename = true;
 [[nodiscard]] Result<void> rename_new(const std::string& from, const std::string& to);
 /// Swaps two files that exist. Error::unsupported where the platform cannot do it at once; system.
 [[nodiscard]] Result<void> exchange(const std::string& one, const std::string& other);
+/// How many bytes all the shared memory of the machine may take; nullopt: not known.
+[[nodiscard]] std::optional<std::uint64_t> capacity() noexcept;
 /// The shared memory files, each with a slash before its name; none where they cannot be listed.
 [[nodiscard]] std::vector<std::string> files();
 /// The files that former_name() has named.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,12 @@ namespace {
 const std::string kFolder = "/dev/shm";
 
 }  // namespace
+
+std::optional<std::uint64_t> capacity() noexcept {
+  struct statvfs status {};
+  if (statvfs(kFolder.c_str(), &status) != 0 || status.f_blocks == 0) return std::nullopt;  // 0: a tmpfs without a limit
+  return static_cast<std::uint64_t>(status.f_blocks) * status.f_frsize;
+}
 
 std::vector<std::string> files() {
   std::vector<std::string> names;

@@ -44,6 +44,7 @@ Result<void> exchange(const std::string&, const std::string&) {
 }
 bool allocate(int, std::uint64_t) noexcept { return false; }
 
+std::optional<std::uint64_t> capacity() noexcept { return std::nullopt; }
 std::vector<std::string> files() { return {}; }
 std::vector<std::string> segment_names() { return {}; }
 std::vector<FormerName> former_names() { return {}; }

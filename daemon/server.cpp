@@ -211,7 +211,9 @@ class Server {
   }
 
   [[nodiscard]] std::string status_text() const {
-    return log::plural(broker_.registry().channels().size(), "channel") + ", " +
+    const std::size_t without = broker_.registry().without_memory();
+    return log::plural(broker_.registry().channels().size(), "channel") +
+           (without != 0 ? ", " + std::to_string(without) + " of them without memory" : "") + ", " +
            log::plural(broker_.registry().lease_count(), "lease") + ", " + log::plural(connections_.count(), "connection") +
            note_;
   }

@@ -120,8 +120,9 @@ def holder(pid=NOT_RUNNING, **facts):
 def channel(name="/camera", queue_size=64, message_size=1024, **facts):
     full = {"name": name, "params": {"queue_size": queue_size, "message_size": message_size}, "provisioned": True,
             "mode": 0o660, "owner": 0x7FFFFFF0, "group": 0x7FFFFFF1, "linger_ms": 10_000, "reaped_in_ms": -1, "bytes": 73_728,
-            "generation": 1, "draining": False, "existing_peer": False, "lease_ttl_ms": -1, "waiting": "adaptive", "retired": 0, "sender": None,
-            "receiver": None, "sent": 0, "bytes_sent": 0, "received": 0, "full": 0, "depth": 0, "deepest": 0, "largest": 0}
+            "generation": 1, "draining": False, "existing_peer": False, "lease_ttl_ms": -1,
+            "waiting": "adaptive", "no_memory": None, "foreign": False, "retired": 0,
+            "sender": None, "receiver": None, "sent": 0, "bytes_sent": 0, "received": 0, "full": 0, "depth": 0, "deepest": 0, "largest": 0}
     full.update(facts)
     return full
 

@@ -16,6 +16,8 @@ const char* kind_of(const ChannelInfo& channel) {
   if (channel.draining) return "draining";
   return channel.provisioned ? "provisioned" : "dynamic";
 }
+/// Also that it cannot be used as things stand.
+const char* kind_in_table(const ChannelInfo& channel) { return channel.no_memory.empty() ? kind_of(channel) : "no memory"; }
 std::string size_of(std::uint64_t bytes) { return format_size(static_cast<double>(bytes)); }
 
 /// How long until the broker removes it, or that it does not.
@@ -57,9 +59,17 @@ std::string table_of(const std::vector<ChannelInfo>& channels) {
   for (const ChannelInfo& c : channels) {
     table.add({c.name, std::to_string(c.params.queue_size), size_of(c.params.message_size), std::to_string(c.depth),
                std::to_string(c.deepest), std::to_string(c.sent), std::to_string(c.received), std::to_string(c.full),
-               pid_of(c.sender), pid_of(c.receiver), std::to_string(c.generation), kind_of(c), left_of(c)});
+               pid_of(c.sender), pid_of(c.receiver), c.no_memory.empty() ? std::to_string(c.generation) : "-",
+               kind_in_table(c), left_of(c)});
   }
   return table.text();
+}
+
+std::string memory_of(const ChannelInfo& c) {
+  if (!c.no_memory.empty()) return "none: " + c.no_memory;
+  return size_of(c.bytes) + ", generation " + std::to_string(c.generation) +
+         (c.retired == 0 ? "" : ", " + std::to_string(c.retired) + " earlier still open") +
+         (c.foreign ? ", made without this zipcd, which leaves it" : "");
 }
 
 std::string description_of(const ChannelInfo& c) {
@@ -67,8 +77,7 @@ std::string description_of(const ChannelInfo& c) {
   table.add({"kind", c.draining ? "draining: the configuration has dropped it" : kind_of(c)});
   table.add({"queue size", std::to_string(c.params.queue_size) + " slots, of which one stays free"});
   table.add({"message size", std::to_string(c.params.message_size) + " bytes at most"});
-  table.add({"memory", size_of(c.bytes) + ", generation " + std::to_string(c.generation) +
-                           (c.retired == 0 ? "" : ", " + std::to_string(c.retired) + " earlier still open")});
+  table.add({"memory", memory_of(c)});
   table.add({"permissions",
              octal(c.mode) + ", user " + std::to_string(c.owner_uid) + ", group " + std::to_string(c.group_gid)});
   table.add({"sender", describe(c.sender)});

@@ -77,8 +77,13 @@ void add_nature(const Scene& scene, std::vector<std::string>& text) {
   text.push_back("It has " + format_count(channel.params.queue_size) + " slots of " +
                  size_text(channel.params.message_size) +
                  ", of which one stays free: " + messages(capacity_of(scene.channel)) + " can wait.");
-  text.push_back("Its memory takes " + size_text(channel.bytes) + " and is of generation " +
-                 std::to_string(channel.generation) + ".");
+  if (channel.no_memory.empty()) {
+    text.push_back("Its memory takes " + size_text(channel.bytes) + " and is of generation " +
+                   std::to_string(channel.generation) + ".");
+  } else {
+    text.push_back("It has no memory: " + channel.no_memory + ".");
+    text.push_back("zipcd tries again when somebody asks for a role, and at zipcctl check --repair.");
+  }
   if (channel.retired > 0) {
     text.push_back(format_count(channel.retired, "earlier generation") + (channel.retired == 1 ? " is" : " are") +
                    " still open somewhere.");
@@ -259,8 +264,10 @@ std::vector<std::string> explain(const Looks& looks, const Processes& processes)
   add_end(scene, scene.sender, text);
   add_end(scene, scene.receiver, text);
   add_leases(scene.channel, text);
-  add_traffic(scene, text);
-  add_waiting(scene, text);
+  if (scene.channel.no_memory.empty()) {
+    add_traffic(scene, text);
+    add_waiting(scene, text);
+  }
   text.push_back(future_of(scene.channel));
   return text;
 }

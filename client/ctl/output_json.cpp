@@ -41,6 +41,8 @@ json::value from(const ChannelInfo& channel) {
           {"existing_peer", channel.existing_peer},
           {"lease_ttl_ms", channel.lease_ttl_ms},
           {"waiting", to_string(channel.waiting)},
+          {"no_memory", channel.no_memory.empty() ? json::value() : json::value(channel.no_memory)},
+          {"foreign", channel.foreign},
           {"retired", channel.retired},
           {"sender", from(channel.sender)},
           {"receiver", from(channel.receiver)},

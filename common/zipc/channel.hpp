@@ -47,6 +47,8 @@ struct ChannelInfo {
   bool existing_peer = false;   ///< a program that takes no lease has it open
   std::int64_t lease_ttl_ms = -1;  ///< how long a lease lasts unless it is renewed; -1: as long as its holder
   Waiting waiting = Waiting::adaptive;  ///< how its peers' blocking calls wait unless the programs choose
+  std::string no_memory;        ///< why it has none, as of the last try; empty: it has. Then bytes and generation are 0
+  bool foreign = false;         ///< its memory was made without this broker, which never removes it
   std::uint32_t retired = 0;    ///< earlier generations of its memory that somebody still has open
   std::optional<Holder> sender;
   std::optional<Holder> receiver;

@@ -884,11 +884,25 @@ class FullSharedMemory(BrokerTest):
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                 'mount -t tmpfs -o size=128k small /dev/shm && exec "$@"', "sh", *map(str, arguments)]
 
-    def test_is_an_answer_and_leaves_nothing_behind(self):
+    def start_small_zipcd(self):
         arguments = self.small(program("ZIPCD"), "--config", self.config_path, "--socket", self.socket_path)
-        self.zipcd = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
-        self.log_path = os.devnull
+        self.log_path = os.path.join(self.folder, "log")
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            self.zipcd = subprocess.Popen(arguments, stderr=log)
         self.await_zipcd()
+
+    def test_is_warned_of_and_shown(self):
+        name = unique_name("large")
+        self.write_config(f"channels: [{{name: {name}, queue_size: 64, message_size: 4KiB}}]\n")
+        self.start_small_zipcd()
+        self.assertIn("limits.total_size is 1073741824 bytes, but the shared memory of this machine has only 131072", self.log())
+        self.assertIn("bytes of shared memory", self.channel(name)["no_memory"])
+        error, reply = self.connect().broker("Check", repair=True)
+        self.assertIsNone(error, reply)
+        self.assertEqual([(finding["kind"], finding["repaired"]) for finding in reply["findings"]], [("missing", False)])
+
+    def test_is_an_answer_and_leaves_nothing_behind(self):
+        self.start_small_zipcd()
         for _ in range(3):
             code, _, err = self.peer("send", unique_name("large"), 64, 4096, "--count", 1).finish()
             self.assertEqual(code, 18, err)

@@ -1,9 +1,11 @@
 """Check finds every difference between zipcd's registry and the machine that can be brought about, mends what can be
 mended, and finds nothing where nothing is wrong."""
+import contextlib
 import fcntl
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import unittest
@@ -213,6 +215,70 @@ class Damage(CheckTest):
         found = {finding["subject"]: finding["kind"] for finding in self.check(repair=True)}
         self.assertEqual(found, {names[1]: "missing", names[3]: "wrong_size"})
         self.assertEqual(self.check(), [])
+
+
+class WithoutMemory(CheckTest):
+    """A channel of the configuration whose name somebody else's file has, as it is before that file is removed and after."""
+
+    NAME = unique_name("provisioned")
+    config = CheckTest.config + f"channels: [{{name: {NAME}}}]\n"
+
+    def setUp(self):
+        with open(shm_path(self.NAME), "wb") as file:
+            file.write(b"precious")
+        super().setUp()
+
+    def test_is_found_until_the_file_has_gone_and_a_repair_makes_it(self):
+        self.finds("missing", self.NAME, mended=False)
+        self.assertIn("exists already", self.check()[0]["message"])
+        os.unlink(shm_path(self.NAME))
+        self.finds("missing", self.NAME)
+        self.is_usable(self.NAME)
+        self.assertEqual(self.channel(self.NAME)["generation"], 1)
+
+    def test_is_shown_with_the_reason(self):
+        channel = self.channel(self.NAME)
+        self.assertIn("exists already", channel["no_memory"])
+        self.assertEqual((channel["bytes"], channel["generation"]), (0, 0))
+        for command, expected in (("list", "no memory"), ("get", "none: a segment"),
+                                  ("explain", f"It has no memory: a segment {self.NAME} exists already")):
+            _, out, _ = self.ctl(command, *([] if command == "list" else [self.NAME]))
+            self.assertIn(expected, out)
+        self.assertEqual(self.client.broker("Acquire", name=self.NAME, role="sender")[0], "io.zipc.Broker.ForeignSegment")
+
+    def test_is_not_left_for_the_next_run(self):
+        self.stop_zipcd()
+        self.assertIn("0 segments removed, 0 channels left for the next run", self.log())
+
+    def test_counts_in_the_status(self):
+        path = os.path.join(self.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            self.stop_zipcd()
+            self.start_zipcd(env={**os.environ, "NOTIFY_SOCKET": path})
+            notify.setblocking(False)  # it has told before it answers
+            text = ""
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    text += notify.recv(4096).decode()
+        if not text:
+            self.skipTest("built without libsystemd")
+        self.assertIn("STATUS=1 channel, 1 of them without memory, ", text)
+
+
+@as_another_user
+class MemoryOfAnotherUser(BrokerTest):
+    def test_is_said_to_be_in_the_way(self):
+        name = unique_name("theirs")
+        self.write_config(f"channels: [{{name: {name}}}]\n")
+        with open(shm_path(name), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)):
+            pass
+        os.chown(self.folder, 65534, 65534)
+        self.start_zipcd(user=65534, group=65534, extra_groups=[])
+        self.assertIn("zipcd may not open it", self.channel(name)["no_memory"])
+        code, _, err = self.ctl("send", name)
+        self.assertEqual(code, 20, err)
+        self.assertIn("exists already, and zipcd may not open it\nhint: ", err)
 
 
 class NothingWrong(CheckTest):
