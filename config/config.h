@@ -96,7 +96,8 @@ struct Diagnostic {
 /// "file:line:column: message", or "file: message" without a line.
 [[nodiscard]] std::string to_string(const Diagnostic& diagnostic);
 
-/// A valid configuration, or every mistake found: at least one, in the order of the file, each once, 1000 at most.
+/// A valid configuration, or every mistake found: at least one, in the order of the file, each once, 1000 at most, of which the
+/// last then says that there may be more.
 /// A text that is not YAML gives the place where it stops being so, and the mistakes that can be judged without the
 /// rest.
 using ConfigResult = std::variant<Config, std::vector<Diagnostic>>;

@@ -5,7 +5,7 @@
 namespace zipc {
 namespace {
 
-constexpr std::size_t kDiagnosticsMax = 1000;  // nobody reads more; keeps memory bounded
+constexpr std::size_t kDiagnosticsMax = 999;  // nobody reads more; keeps memory bounded
 constexpr std::size_t kQuotedBytesMax = 60;    // a line of a log stays a line
 
 bool is_control(char c) { return (c >= 0 && c < ' ') || c == 0x7F; }
@@ -31,8 +31,9 @@ void Diagnostics::add(Position where, std::string message) {
 
 std::vector<Diagnostic> Diagnostics::list() const {
   std::vector<Diagnostic> list;
-  list.reserve(found_.size());
+  list.reserve(found_.size() + 1);
   for (const auto& [where, message] : found_) list.push_back({file_, where.line, where.column, message});
+  if (is_full()) list.push_back({file_, 0, 0, "there may be more mistakes: only " + std::to_string(list.size()) + " are listed"});
   return list;
 }
 

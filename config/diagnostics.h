@@ -32,7 +32,7 @@ class Diagnostics {
   /// Whether more mistakes would not be kept, so that there is no need to look for them.
   [[nodiscard]] bool is_full() const noexcept;
 
-  /// In the order of the file.
+  /// In the order of the file; behind as many as are kept, one says that there may be more.
   [[nodiscard]] std::vector<Diagnostic> list() const;
 
  private:

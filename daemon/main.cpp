@@ -64,9 +64,15 @@ std::string config_file_of(const CommandLine& line) {
   return std::filesystem::exists(ZIPC_CONFIG_FILE, ignored) ? ZIPC_CONFIG_FILE : "";
 }
 
-/// Prints every mistake.
-ExitCode report(const std::vector<zipc::Diagnostic>& mistakes) {
-  for (const zipc::Diagnostic& mistake : mistakes) std::fprintf(stderr, "%s\n", to_string(mistake).c_str());
+/// Says every mistake: to a person in lines that editors understand, otherwise to the log.
+ExitCode report(const std::vector<zipc::Diagnostic>& mistakes, bool to_person) {
+  for (const zipc::Diagnostic& mistake : mistakes) {
+    if (to_person) {
+      std::fprintf(stderr, "%s\n", to_string(mistake).c_str());
+    } else {
+      zipc::log::error(to_string(mistake));
+    }
+  }
   return kBadConfig;
 }
 
@@ -77,12 +83,12 @@ ExitCode report_valid(const zipc::Config& config, const std::string& file) {
 }
 
 ExitCode run(const CommandLine& line) {
+  zipc::log::start(line.level);
   const std::string file = config_file_of(line);
   const zipc::ConfigResult loaded = file.empty() ? zipc::Config{} : zipc::load_config_file(file);
-  if (const auto* mistakes = std::get_if<std::vector<zipc::Diagnostic>>(&loaded)) return report(*mistakes);
+  if (const auto* mistakes = std::get_if<std::vector<zipc::Diagnostic>>(&loaded)) return report(*mistakes, line.check_config);
   const auto& config = std::get<zipc::Config>(loaded);
   if (line.check_config) return report_valid(config, file);
-  zipc::log::start(line.level);
   const auto served = zipc::serve(config, {.config_file = file, .socket_path = line.socket_path});
   if (served) return kEnded;
   zipc::log::error(served.failure().message);
@@ -102,7 +108,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kEnded : kWrongUsage;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "zipcd: %s\n", error.what());
+    zipc::log::error(error.what());
     return kFailed;
   }
 }

@@ -347,10 +347,13 @@ TEST(Config, StopsAnAliasThatUnfoldsIntoALargeTree) {
   EXPECT_NE(mistakes[0].message.find("aliases up to here repeat too much"), std::string::npos);
 }
 
-TEST(Config, KeepsAThousandMistakesAndNoMore) {
+TEST(Config, KeepsAThousandMistakesAtMostAndSaysSo) {
   std::string text;
   for (int i = 0; i < 50'000; ++i) text.append("k").append(std::to_string(i)).append(": 1\n");
-  EXPECT_EQ(mistakes_in(text).size(), 1000u);
+  const Mistakes mistakes = mistakes_in(text);
+  ASSERT_EQ(mistakes.size(), 1000u);
+  EXPECT_EQ(to_string(mistakes[998]).find("there may be more"), std::string::npos);
+  EXPECT_NE(to_string(mistakes[999]).find(": there may be more mistakes: only 999 are listed"), std::string::npos);
 }
 
 // Keys.

@@ -479,7 +479,20 @@ class Reload(BrokerTest):
         self.assertEqual(code, 3)
         self.assertIn(f"{self.config_path}:1:1:", err)
         self.assertIn("channels", err)
-        self.assertEqual(run([program("ZIPCD"), "--config", self.config_path, "--check-config"])[0], 3)
+        code, _, err = run([program("ZIPCD"), "--config", self.config_path, "--check-config"])
+        self.assertEqual(code, 3)
+        self.assertTrue(err.startswith(f"{self.config_path}:1:1: "), "as editors understand it")
+
+    def test_mistakes_at_the_start_are_errors_to_the_journal(self):
+        self.stop_zipcd()
+        self.write_config("chanels: []\n")
+        with open(os.path.join(self.folder, "journal"), "w+", encoding="utf-8") as journal:
+            status = os.fstat(journal.fileno())
+            env = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+            command = [program("ZIPCD"), "--config", self.config_path, "--socket", self.socket_path]
+            self.assertEqual(subprocess.run(command, env=env, stderr=journal, check=False).returncode, 3)
+            journal.seek(0)
+            self.assertTrue(journal.read().startswith(f"<3>{self.config_path}:1:1: "))
 
 
 class Plan(BrokerTest):
