@@ -125,6 +125,13 @@ Result<void> Broker::remove(const protocol::RemoveCall& call, const Client& clie
   if (auto valid = check_name(call.name); !valid) return valid;
   const Channel* channel = find(call.name, now);
   if (channel != nullptr) settle(*channel, now);
+  if (channel == nullptr) {
+    const auto look = segments_.look(call.name);
+    if (look && look->info && look->info->creator.origin == Origin::direct) {
+      return Failure{Error::foreign_segment,
+                     "there is no channel " + call.name + ", but a segment of this name that was made without a broker"};
+    }
+  }
   if (auto allowed = registry_.check_remove(call.name, call.force, client); !allowed) return allowed;
   ZIPC_TEST_POINT("remove.before-file");
   if (channel->backing) {
@@ -161,6 +168,7 @@ const Channel* Broker::find(const std::string& name, TimePoint now) {
   if (const Channel* channel = registry_.find(name)) return channel;
   const auto look = segments_.look(name);
   if (look && look->ours) adopt(name, *look, now);
+  if (look && look->lent) take_up_lent(name, *look, now);
   return registry_.find(name);
 }
 
@@ -255,6 +263,7 @@ Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentId& 
   const SegmentLook& look = segment->look;
   ZIPC_TEST_POINT("grant.after-lock");
   if (!channel.used) segments_.note_first_use(*segment, look);
+  segments_.note_lent(*segment, look);
   segments_.note_holder(segment->fd.get(), role, client.pid);
   const bool watched = liveness_.watch(name, segment->fd.get());
   ZIPC_TEST_POINT("grant.before-registry");

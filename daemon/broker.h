@@ -121,6 +121,8 @@ class Broker {
   /// The leases of the channel end, or have ended.
   void drop_doorbells(const std::string& name) noexcept;
   void adopt(const std::string& name, const SegmentLook& look, TimePoint now);
+  /// A segment that was made without a broker, and that an earlier life of this one has lent: taken up if it is in use.
+  void take_up_lent(const std::string& name, const SegmentLook& look, TimePoint now);
   void adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now);
   /// Notices who is there without a lease of this broker. True: somebody.
   bool notice_others(const std::string& name, const SegmentLook& look, TimePoint now);

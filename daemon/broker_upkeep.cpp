@@ -33,6 +33,9 @@ void Broker::start(TimePoint now) {
               log::plural(registry_.lease_count(), "lease") + " held");
   }
   provide(registry_.policy(), now);
+  for (const std::string& name : platform::segment_names()) {
+    if (const auto look = segments_.look(name); look && look->lent) take_up_lent(name, *look, now);
+  }
   const std::uint64_t wanted = registry_.policy().limits.total_bytes;
   if (const auto capacity = platform::capacity(); capacity && *capacity < wanted) {
     log::warning("limits.total_size is " + std::to_string(wanted) + " bytes, but the shared memory of this machine has only " +
@@ -67,6 +70,18 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
   }
   note_waiting(name, look, now);
   log::debug("channel " + name + " taken up");
+}
+
+void Broker::take_up_lent(const std::string& name, const SegmentLook& look, TimePoint now) {
+  if (!is_held(look, name)) return;  // it is nobody's lease, and the file is not ours
+  if (registry_.find(name) == nullptr) {
+    const NewChannel found{.name = name, .params = look.info->params, .linger = {}};
+    if (const auto made = make_channel(found, true, {.uid = look.owner, .gid = look.group, .groups = {}}, now); !made) {
+      return log::warning("channel " + name + ", made without a broker, is in use and not taken up: " + made.failure().message);
+    }
+  }
+  const Channel& channel = *registry_.find(name);
+  if (channel.backing && channel.backing->id == look.id) notice_others(name, look, now);
 }
 
 void Broker::adopt_holder(const std::string& name, Role role, const SegmentLook& look, TimePoint now) {
@@ -202,7 +217,10 @@ void Broker::reap(TimePoint now) {
 
 void Broker::reap_one(const std::string& name, TimePoint now) {
   const Channel& channel = *registry_.find(name);
-  if (const auto look = settle(channel, now); look && channel.backing->ours) {
+  const auto look = settle(channel, now);
+  const bool is_ours = !channel.backing || channel.backing->ours;
+  if (look && !is_ours && is_held(*look, name) && notice_others(name, *look, now)) return;
+  if (look && is_ours) {
     if (notice_others(name, *look, now)) return;
     if (channel.draining && channel.waiting != 0) return;
     ZIPC_TEST_POINT("reap.before-file");
@@ -211,9 +229,10 @@ void Broker::reap_one(const std::string& name, TimePoint now) {
     }
   }
   ZIPC_TEST_POINT("reap.after-file");
-  log::info("channel " + name + " reaped");
+  const std::string stays = is_ours ? "" : "; its segment, made without this broker, stays";
+  log::info("channel " + name + " reaped" + stays);
   tell(EventKind::reaped, channel,
-       [&] { return "channel " + name + " was reaped: nobody has used it for its linger"; });
+       [&] { return "channel " + name + " was reaped: nobody has used it for its linger" + stays; });
   forget(name);
 }
 

@@ -150,6 +150,10 @@ bool is_held(const SegmentLook& look, const std::string& name, Role role) noexce
   return is_locked(look.fd.get(), name, lock_of(role));
 }
 
+bool is_held(const SegmentLook& look, const std::string& name) noexcept {
+  return is_held(look, name, Role::sender) || is_held(look, name, Role::receiver);
+}
+
 bool is_open_elsewhere(const SegmentLook& look) noexcept { return platform::is_open_elsewhere(look.fd.get()); }
 
 Result<SegmentLook> Segments::look(const std::string& name, int access) const {
@@ -168,7 +172,9 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   look.group = status.st_gid;
   look.mode = status.st_mode & 0777;
   read_header(look);
-  look.ours = look.info && look.info->creator.broker_id == broker_id_ &&
+  const bool is_marked = look.info && look.info->creator.broker_id == broker_id_;
+  look.lent = is_marked && look.info->creator.origin == Origin::direct;
+  look.ours = is_marked && !look.lent &&
               (look.owner == uid_ || look.owner == look.info->creator.owner_uid);
   return look;
 }
@@ -300,6 +306,13 @@ void Segments::note_first_use(const LeasedSegment& leased, const SegmentLook& lo
   const std::uint32_t origin = kOriginLeasedOnce | (look.info->existing_peer_seen ? kOriginExistingPeer : 0);
   if (!platform::change_bits(leased.fd.get(), offsetof(SegmentHeader, origin), origin, 0)) {
     log::debug("cannot note the first use of a segment in its header");
+  }
+}
+
+void Segments::note_lent(const LeasedSegment& leased, const SegmentLook& look) const {
+  if (!look.info || look.info->creator.origin != Origin::direct || look.lent) return;
+  if (!platform::write_header_word(leased.fd.get(), offsetof(SegmentHeader, broker_id), broker_id_)) {
+    log::debug("cannot note in the header of a segment that a role of it is lent");
   }
 }
 

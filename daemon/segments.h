@@ -36,6 +36,7 @@ struct SegmentLook {
   std::array<std::uint32_t, 2> waiting{};   ///< waiting words, by index_of()
   std::array<std::uint32_t, 2> notices{};   ///< Notice bits, by index_of() of who is told
   bool ours = false;                        ///< this broker made it, in this life or an earlier one
+  bool lent = false;                        ///< made without a broker, but this one has handed out a role of it: see note_lent()
 };
 
 /// What a lease consists of.
@@ -81,6 +82,10 @@ class Segments {
   /// Notes in the header that `leased` is the first lease of all, as a broker that is started later would not know it
   /// from a holder that did not live to say so. `look`: the segment as of now, which nobody uses yet.
   void note_first_use(const LeasedSegment& leased, const SegmentLook& look) const;
+
+  /// Notes in the header that a role of a segment which was made without a broker, `leased`, is handed out by this one, for
+  /// the next broker, which finds it by that and has no other right to it. `look`: as for note_first_use().
+  void note_lent(const LeasedSegment& leased, const SegmentLook& look) const;
 
   /// Notes in the header, for the next broker and for the peer, which process has the role.
   static void note_holder(int fd, Role role, pid_t pid) noexcept;
@@ -140,6 +145,8 @@ void wake(int fd, Role role) noexcept;
 
 /// Whether somebody holds the lock of `role`.
 [[nodiscard]] bool is_held(const SegmentLook& look, const std::string& name, Role role) noexcept;
+
+[[nodiscard]] bool is_held(const SegmentLook& look, const std::string& name) noexcept;  ///< of either role
 
 /// Whether anybody but us has the file open or mapped; true where the platform or our rights do not let us know.
 [[nodiscard]] bool is_open_elsewhere(const SegmentLook& look) noexcept;

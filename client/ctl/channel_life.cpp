@@ -70,7 +70,10 @@ Result<void> run(Access& access, const CreateOptions& options) {
 Result<void> run(Access& access, const RemoveOptions& options) {
   const auto client = access.broker_if_any();
   if (!client) return client.failure();
-  return *client != nullptr ? (*client)->remove(options.channel, options.force) : remove_directly(options);
+  if (*client == nullptr) return remove_directly(options);
+  auto removed = (*client)->remove(options.channel, options.force);
+  if (removed.error() != Error::foreign_segment) return removed;
+  return advised(removed.failure(), "zipcctl --no-broker remove " + options.channel + " removes what was made without zipcd");
 }
 
 }  // namespace zipc::ctl

@@ -239,9 +239,17 @@ std::string draining_text(const ChannelInfo& channel) {
          " received and nobody uses it.";
 }
 
+/// zipcd only forgets it.
+std::string future_of_foreign(const ChannelInfo& channel) {
+  std::string text = "Its memory was made without this zipcd, which leaves it when it forgets the channel";
+  if (channel.reaped_in_ms >= 0) text += " in " + time_text(channel.reaped_in_ms);
+  return text + "; zipcctl --no-broker remove " + channel.name + " removes it.";
+}
+
 std::string future_of(const ChannelInfo& channel) {
   if (channel.draining) return draining_text(channel);
   if (channel.provisioned) return "It stays as long as the configuration has it.";
+  if (channel.foreign) return future_of_foreign(channel);
   if (channel.reaped_in_ms >= 0) {
     const std::string contents = channel.depth == 0 ? "" : ", with what waits in it,";
     return "It will be removed" + contents + " in " + time_text(channel.reaped_in_ms) +

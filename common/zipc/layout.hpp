@@ -91,7 +91,7 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> cached_head;        ///< the sender's copy of head, at most as new; if it has no other place
   std::atomic<std::uint32_t> receiver_features;  ///< Feature bits of the attached receiver. By the receiver, at attach; broker
   std::atomic<std::uint32_t> notice_to_sender;   ///< Notice bits, as notice_to_receiver
-  std::atomic<std::uint32_t> broker_id;          ///< which broker made it; 0: none
+  std::atomic<std::uint32_t> broker_id;          ///< which broker made it, or has lent a role of it although it is of no broker; 0: none
   std::atomic<std::uint32_t> linger_ms;          ///< of a dynamic channel; 0xffffffff: for ever
   std::atomic<std::uint32_t> owner_uid;          ///< of a dynamic channel: who asked for it
   std::atomic<std::uint32_t> largest;            ///< longest message ever sent, in bytes

@@ -414,6 +414,49 @@ class Restart(BrokerTest):
         self.start_zipcd()
         eventually(lambda: not os.path.exists(shm_path(name)), "it is reaped")
 
+    def test_a_role_of_a_channel_that_was_made_without_a_broker_is_found_again(self):
+        name = unique_name("direct")
+        holders = {}
+        for role, verb, env in (("sender", "send", {"ZIPC_BROKER": "off"}), ("receiver", "receive", self.env)):
+            holders[role] = Process([program("ZIPC_PEER"), verb, name, "8", "64", "--count", "0", "--announce", "--hold"], env,
+                                    stdin=subprocess.PIPE)
+            self.addCleanup(holders[role].end)
+            holders[role].wait_line("attached")
+        for _ in range(2):
+            self.stop_zipcd(signal.SIGKILL)
+            self.start_zipcd()
+            channel = self.channel(name)
+            self.assertEqual({role: channel[role]["pid"] for role in holders},
+                             {role: holder.pid for role, holder in holders.items()})
+            self.assertTrue(channel["foreign"])
+            self.assertIn(f"zipcctl --no-broker remove {name} removes it.", self.ctl("explain", name)[1])
+        for holder in holders.values():
+            holder.check()
+        eventually(lambda: self.channel(name) is None, "it is forgotten")
+        self.assertIn(f"channel {name} reaped; its segment, made without this broker, stays", self.log())
+        self.assertTrue(os.path.exists(shm_path(name)))
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
+        self.assertIsNone(self.channel(name), "nobody holds it")
+        code, _, err = self.ctl("remove", name)
+        self.assertEqual((code, err.splitlines()[-1]),
+                         (20, f"hint: zipcctl --no-broker remove {name} removes what was made without zipcd"))
+        code, _, err = self.ctl("--no-broker", "remove", name)
+        self.assertEqual(code, 0, err)
+        self.assertFalse(os.path.exists(shm_path(name)))
+
+    def test_a_channel_that_was_made_without_a_broker_is_known_as_long_as_somebody_holds_it(self):
+        name = unique_name("direct")
+        holder = Process([program("ZIPC_PEER"), "send", name, "8", "64", "--count", "0", "--hold"], {"ZIPC_BROKER": "off"},
+                         stdin=subprocess.PIPE)
+        self.addCleanup(holder.end)
+        holder.wait_line("sent")
+        for _ in range(2):
+            self.assertEqual(self.connect().broker("Acquire", name=name, role="sender")[0], "io.zipc.Broker.RoleTaken")
+            self.assertEqual(self.channel(name)["sender"]["pid"], holder.pid)
+        holder.check()
+        eventually(lambda: self.channel(name) is None, "it is forgotten")
+
     def test_leaves_nothing_behind_when_it_ends_unused(self):
         self.stop_zipcd()
         self.assertFalse(os.path.exists(shm_path(PROVISIONED)))
