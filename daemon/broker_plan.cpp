@@ -135,6 +135,10 @@ Result<std::vector<PlanStep>> Broker::apply(Policy next, const Client& client, T
   for (const ChannelSpec& spec : diff.resized) {
     if (!registry_.find(spec.name)->backing) change(spec, now);
   }
+  if (!diff.withdrawn.empty() && registry_.policy().channels.empty()) {
+    log::warning("the configuration names no channel any more: " + log::plural(diff.withdrawn.size(), "channel") +
+                 " that it provided will go once empty and unused");
+  }
   for (const std::string& name : diff.withdrawn) withdraw(name, now);
   for (const ChannelSpec& spec : diff.changed) change(spec, now);
   for (std::size_t i = 0; i < made.size(); ++i) add_provisioned(diff.added[i], made[i], {}, now);

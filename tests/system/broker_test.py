@@ -515,6 +515,15 @@ class Reload(BrokerTest):
         self.assertIsNotNone(self.channel(PROVISIONED))
         self.assertIsNone(self.zipcd.poll())
 
+    def test_a_file_without_channels_is_warned_of(self):
+        self.write_config(CONFIG.replace(SMALL, unique_name()))
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: "configuration reloaded" in self.log(), "the file is in force")
+        self.assertNotIn("names no channel", self.log())
+        self.write_config("")
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: "the configuration names no channel any more: 2 channels that it provided" in self.log(), "it is")
+
     def test_zipcd_does_not_start_on_a_bad_file(self):
         self.stop_zipcd()
         self.write_config("chanels: []\n")
