@@ -167,7 +167,7 @@ std::vector<ChannelInfo> Broker::list(const Client& client, TimePoint now) {
 const Channel* Broker::find(const std::string& name, TimePoint now) {
   if (const Channel* channel = registry_.find(name)) return channel;
   const auto look = segments_.look(name);
-  if (look && look->ours) adopt(name, *look, now);
+  if (look && look->ours) static_cast<void>(adopt(name, *look, now));  // or there is none, as far as the caller is concerned
   if (look && look->lent) take_up_lent(name, *look, now);
   return registry_.find(name);
 }

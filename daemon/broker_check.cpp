@@ -126,8 +126,7 @@ void Broker::check_orphans(Check& check) {
       const auto look = segments_.look(name);
       if (!look || !look->ours) return false;
       if (!look->info->creator.leased_once && !is_open_elsewhere(*look)) return segments_.remove(name, look->id).has_value();
-      adopt(name, *look, check.now);  // it lingers, as one of an earlier run
-      return true;
+      return adopt(name, *look, check.now).has_value();  // it lingers, as one of an earlier run
     });
   }
 }

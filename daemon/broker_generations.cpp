@@ -189,6 +189,10 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
   // The memory that a move had made, and did not live to give the channel, is of a later generation than its name says.
   const bool is_left = channel != nullptr && look.info->creator.generation == former.generation;
   ZIPC_TEST_POINT("take-up.before");
+  if (const auto present = segments_.look(former.channel); is_left && present) {
+    const auto usable = segments_.check_maker(look, file, present->owner);
+    if (!usable) return log::warning(usable.failure().message);
+  }
   if (!is_left) {
     ZIPC_TEST_POINT("take-up.before-removing");
     if (const auto removed = segments_.remove(file, look.id); !removed) log::warning(removed.failure().message);

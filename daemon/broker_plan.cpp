@@ -29,6 +29,13 @@ Result<void> check_privileged(const Client& client, const Policy& policy) {
                  .rule = "only the broker's user and root may"};
 }
 
+/// Whoever made a channel may still have its memory, so that the configuration cannot give it to somebody else.
+Result<void> check_takeover(const ChannelSpec& before, const ChannelSpec& next, const Policy& policy) {
+  const uid_t owner = before.permissions.owner;
+  if (before.provisioned || owner == next.permissions.owner || owner == 0 || owner == policy.own_uid) return {};
+  return Failure{Error::foreign_segment, "user " + std::to_string(owner) + " has made it, and may still have its memory; remove it first"};
+}
+
 Failure for_channel(const ChannelSpec& spec, const Policy& policy, const Failure& failure) {
   Failure named = failure;
   named.message = place_of(spec, policy) + ": channel " + spec.name + ": " + failure.message;
@@ -46,6 +53,7 @@ Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& cli
   }
   for (const ChannelSpec& spec : diff.resized) {
     const Channel& channel = *registry_.find(spec.name);
+    if (auto allowed = check_takeover(channel.spec, spec, registry_.policy()); !allowed) return for_channel(spec, next, allowed.failure());
     std::string details = sizes_of(channel.spec.params) + " -> " + sizes_of(spec.params);
     if (channel.backing) {
       const auto move = Move::prepare(segments_, channel, spec, std::nullopt);  // and undone at once
@@ -56,7 +64,9 @@ Result<std::vector<PlanStep>> Broker::plan(const Policy& next, const Client& cli
     steps.push_back({.action = "resize", .channel = spec.name, .details = details});
   }
   for (const ChannelSpec& spec : diff.changed) {
-    std::string details = changes(registry_.find(spec.name)->spec, spec);
+    const ChannelSpec& before = registry_.find(spec.name)->spec;
+    if (auto allowed = check_takeover(before, spec, registry_.policy()); !allowed) return for_channel(spec, next, allowed.failure());
+    std::string details = changes(before, spec);
     if (!details.empty()) steps.push_back({.action = "change", .channel = spec.name, .details = std::move(details)});
   }
   for (const std::string& name : diff.withdrawn) {

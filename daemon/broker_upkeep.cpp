@@ -1,4 +1,5 @@
 // What the broker does without being asked: taking up, looking after, reaping, reloading.
+#include <algorithm>
 #include <utility>
 
 #include "common/test_point.h"
@@ -25,7 +26,9 @@ void Broker::start(TimePoint now) {
     if (const auto removed = segments_.discard_unfinished(name); !removed) log::warning(removed.failure().message);
   }
   for (const std::string& name : segments_.ours()) {
-    if (const auto look = segments_.look(name); look && look->ours) adopt(name, *look, now);
+    const auto look = segments_.look(name);
+    if (!look || !look->ours) continue;
+    if (const auto adopted = adopt(name, *look, now); !adopted) log::warning(adopted.failure().message);
   }
   take_up_formers(now);
   if (!registry_.channels().empty()) {
@@ -43,12 +46,21 @@ void Broker::start(TimePoint now) {
   }
 }
 
-void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
+Result<void> Broker::check_adoption(const ChannelSpec& spec, const SegmentLook& look) const {
+  const Policy& policy = registry_.policy();
+  const auto entry = std::find_if(policy.channels.begin(), policy.channels.end(),
+                                  [&](const ChannelSpec& provisioned) { return provisioned.name == spec.name; });
+  const uid_t owner = entry != policy.channels.end() ? entry->permissions.owner : look.owner;
+  return segments_.check_maker(look, spec.name, owner);
+}
+
+Result<void> Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {
   const Creator& creator = look.info->creator;
   ChannelSpec spec{.name = name,
                    .params = look.info->params,
                    .permissions = permissions_of(look, registry_.policy()),
                    .linger = linger_from_header(creator.linger_ms)};
+  if (auto usable = check_adoption(spec, look); !usable) return usable;
   // What a configuration provided then is as its entry says, if it still has one: see apply().
   if (creator.origin == Origin::dynamic) {
     spec.lease_ttl = registry_.policy().dynamic.lease_ttl;
@@ -70,6 +82,7 @@ void Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint n
   }
   note_waiting(name, look, now);
   log::debug("channel " + name + " taken up");
+  return {};
 }
 
 void Broker::take_up_lent(const std::string& name, const SegmentLook& look, TimePoint now) {

@@ -100,6 +100,19 @@ Result<void> set_up(const SegmentFile& file, const Params& params, const Creator
   return {};
 }
 
+/// The sticky bit, which only a file's owner can set, and which has no other meaning for a file.
+constexpr mode_t kMisnamed = S_ISVTX;
+
+Result<void> remove_file(const SegmentLook& found, const std::string& name) {
+  auto removed = remove_segment_file(name);
+  struct stat status {};
+  const bool is_left = removed && fstat(found.fd.get(), &status) == 0 && status.st_nlink != 0;
+  if (is_left && fchmod(found.fd.get(), (status.st_mode & 07777) | kMisnamed) != 0) {
+    log::warning("the memory of " + name + " is removed, but still has another name");
+  }
+  return removed;
+}
+
 Failure another_one(const std::string& name) {
   return {Error::channel_not_found, "the segment " + name + " is another one by now"};
 }
@@ -165,6 +178,7 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot look at the segment", name);
 #ifndef __APPLE__  // where a shared memory object is no regular file
   if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
+  look.may_be_misnamed = status.st_nlink > 1 || (status.st_mode & kMisnamed) != 0;
 #endif
   look.id = {.device = status.st_dev, .inode = status.st_ino};
   look.size = static_cast<std::uint64_t>(status.st_size);
@@ -174,9 +188,19 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   read_header(look);
   const bool is_marked = look.info && look.info->creator.broker_id == broker_id_;
   look.lent = is_marked && look.info->creator.origin == Origin::direct;
-  look.ours = is_marked && !look.lent &&
-              (look.owner == uid_ || look.owner == look.info->creator.owner_uid);
+  look.ours = is_marked && !look.lent && (look.owner == uid_ || (uid_ == 0 && look.owner == look.info->creator.owner_uid));
   return look;
+}
+
+Result<void> Segments::check_maker(const SegmentLook& look, const std::string& name, uid_t owner) const {
+  if (look.owner != owner && look.owner != 0 && look.owner != uid_) {
+    return not_usable(name, "belongs to user " + std::to_string(look.owner) + ", not to the channel's owner, user " +
+                                std::to_string(owner) + "; remove it from the shared memory file system");
+  }
+  if (look.may_be_misnamed) {
+    return not_usable(name, "has or had the name of another channel, too; remove it from the shared memory file system");
+  }
+  return {};
 }
 
 Result<MadeSegment> Segments::make(const ChannelSpec& spec, bool leased_once) const {
@@ -247,9 +271,7 @@ Result<MadeSegment> Segments::take(const ChannelSpec& spec, bool leased_once) co
   const auto found = look(spec.name);
   if (found.error() == Error::permission_denied) return not_usable(spec.name, "zipcd may not open it");
   if (!found) return found.failure();
-  if (found->owner != spec.permissions.owner && found->owner != 0 && found->owner != uid_) {
-    return not_usable(spec.name, "belongs to user " + std::to_string(found->owner));
-  }
+  if (auto usable = check_maker(*found, spec.name, spec.permissions.owner); !usable) return usable.failure();
   if (found->info && found->info->params != spec.params) {
     return Failure{.code = Error::params_mismatch,
                    .message = "a segment " + spec.name + " exists already, with " + to_string(found->info->params),
@@ -329,7 +351,7 @@ Result<void> Segments::remove(const std::string& name, const SegmentId& id) cons
   if (!found) return found.failure();
   if (found->id != id) return another_one(name);
   if (!found->ours) return Failure{Error::foreign_segment, "the segment " + name + " does not bear this broker's mark"};
-  return remove_segment_file(name);
+  return remove_file(*found, name);
 }
 
 Result<void> Segments::grow(const std::string& name, const SegmentId& id, std::uint64_t size) const {
@@ -344,7 +366,7 @@ Result<void> Segments::discard(const std::string& name, const SegmentId& id, uid
   if (!found) return found.failure();
   if (found->id != id) return another_one(name);
   if (found->owner != uid_ && found->owner != owner) return not_usable(name, "belongs to somebody else");
-  return remove_segment_file(name);
+  return remove_file(*found, name);
 }
 
 void Segments::describe(const ChannelSpec& spec, const SegmentId& id) const {

@@ -2,8 +2,9 @@
 ///
 /// *Trust.* A client that may use a segment may also write anything into it and cut it short, at any moment. So the
 /// header is copied out by read(2), never mapped (but for a segment that we have just made), and it proves nothing
-/// about who made the file: a file counts as ours only if it bears our mark and number *and* belongs to whom we gave
-/// it.
+/// about who made the file. What the kernel says does: a file counts as ours only if it bears our mark and number *and*
+/// belongs to us, or, as only root gives files away, if we are root and it belongs to whom it says we gave it. The latter may
+/// have made it as well, which gains nothing as long as the channel is that user's: see check_maker().
 ///
 /// *Events.* Looking opens files for reading only, but for a lease: the end of an open file description that could write is
 /// what the broker waits for (liveness.h).
@@ -35,7 +36,8 @@ struct SegmentLook {
   std::array<std::uint32_t, 2> features{};  ///< Feature bits, by index_of(): 0 once a holder has given its role back
   std::array<std::uint32_t, 2> waiting{};   ///< waiting words, by index_of()
   std::array<std::uint32_t, 2> notices{};   ///< Notice bits, by index_of() of who is told
-  bool ours = false;                        ///< this broker made it, in this life or an earlier one
+  bool ours = false;                        ///< this broker made it, in this life or an earlier one, or its owner forged that
+  bool may_be_misnamed = false;             ///< it has another name, too, or was removed under it: who may use a file can link it
   bool lent = false;                        ///< made without a broker, but this one has handed out a role of it: see note_lent()
 };
 
@@ -62,10 +64,14 @@ class Segments {
   [[nodiscard]] Result<SegmentLook> look(const std::string& name, int access = O_RDONLY) const;
 
   /// Makes the segment of `spec`, or finds one that fits: ours, or one that its clients have made without a broker.
-  /// Such a one must belong to the channel's owner, to root or to us, for its owner can do anything to it.
+  /// Such a one must pass check_maker().
   /// Error::params_mismatch, foreign_segment, out_of_memory, busy (others are setting it up), system.
   /// `leased_once`: linger applies to it although no lease is noted yet.
   [[nodiscard]] Result<MadeSegment> make(const ChannelSpec& spec, bool leased_once = false) const;
+
+  /// Error::foreign_segment, unless the file that `look` shows may be the memory of a channel of `owner`: it belongs to that
+  /// user, to root or to us, for its owner can do anything to it, and it is the memory of no other channel.
+  [[nodiscard]] Result<void> check_maker(const SegmentLook& look, const std::string& name, uid_t owner) const;
 
   /// Makes the segment that a channel is to have next, of that generation. Error::channel_exists, out_of_memory, system.
   [[nodiscard]] Result<MadeSegment> make_next(const ChannelSpec& spec, std::uint32_t generation) const {
