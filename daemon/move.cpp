@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "common/test_point.h"
@@ -21,6 +23,61 @@ Failure system_failure(const std::string& name) {
 
 std::uint32_t value(const std::atomic<std::uint32_t>& field) noexcept {
   return field.load(std::memory_order_relaxed);  // of a copy, which is ours
+}
+
+/// What is carried over at once: small messages by many, so that a long queue costs few system calls.
+constexpr std::uint64_t kBlockBytes = 1 << 20;
+/// Longer slots are not read whole, for a short message in one would cost as much as a long one.
+constexpr std::uint64_t kWholeSlotBytes = 4096;
+
+/// The messages of one queue, in its file.
+struct Slots {
+  int fd = -1;
+  Params params;
+
+  [[nodiscard]] std::uint64_t offset(std::uint32_t slot) const noexcept {
+    return buffers_offset(params) + std::uint64_t{slot} * params.message_size;
+  }
+  [[nodiscard]] std::uint32_t before_wrap(std::uint32_t slot) const noexcept { return params.queue_size - slot; }
+  [[nodiscard]] std::uint32_t next(std::uint32_t slot, std::uint32_t count) const noexcept {
+    return count == before_wrap(slot) ? 0 : slot + count;
+  }
+};
+
+/// How many messages, at most, are copied at once between two queues.
+std::uint32_t per_block(const Params& one, const Params& other) noexcept {
+  const std::uint64_t longer = std::max(one.message_size, other.message_size);
+  return longer > kWholeSlotBytes ? 1 : static_cast<std::uint32_t>(kBlockBytes / longer);
+}
+
+bool copy_message(const Slots& old, std::uint32_t from, const Slots& fresh, std::uint32_t to, std::uint64_t length) {
+  std::vector<std::byte> block(static_cast<std::size_t>(std::min(length, kBlockBytes)));
+  for (std::uint64_t done = 0; done < length; done += block.size()) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(length - done, block.size()));
+    if (!platform::read_at(old.fd, old.offset(from) + done, block.data(), size) ||
+        !platform::write_at(fresh.fd, fresh.offset(to) + done, block.data(), size)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Copies messages that lie one behind the other in both queues, per_block() of them at most.
+bool copy_block(const Slots& old, std::uint32_t from, const Slots& fresh, std::uint32_t to,
+                std::span<const std::uint64_t> lengths) {
+  if (lengths.size() == 1) return copy_message(old, from, fresh, to, lengths.front());
+  const std::size_t old_size = old.params.message_size;
+  const std::size_t fresh_size = fresh.params.message_size;
+  std::vector<std::byte> block(lengths.size() * old_size);
+  if (!platform::read_at(old.fd, old.offset(from), block.data(), block.size())) return false;
+  if (old_size != fresh_size) {
+    std::vector<std::byte> spread(lengths.size() * fresh_size);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      std::memcpy(spread.data() + i * fresh_size, block.data() + i * old_size, static_cast<std::size_t>(lengths[i]));
+    }
+    block = std::move(spread);
+  }
+  return platform::write_at(fresh.fd, fresh.offset(to), block.data(), block.size());
 }
 
 }  // namespace
@@ -178,21 +235,24 @@ Result<void> Move::carry_over(const SegmentHeader& header, const std::vector<std
                                                  old_params_.queue_size);
   const auto head = static_cast<std::uint32_t>(received % params.queue_size);
 
-  std::vector<std::byte> message;
+  const Slots old{.fd = old_.get(), .params = old_params_};
+  const Slots fresh_slots{.fd = new_.get(), .params = params};
   std::uint32_t from = old_head;
   std::uint32_t to = head;
-  for (const std::uint64_t length : lengths) {
-    message.resize(static_cast<std::size_t>(length));
-    const std::uint64_t source = buffers_offset(old_params_) + std::uint64_t{from} * old_params_.message_size;
-    const std::uint64_t target = buffers_offset(params) + std::uint64_t{to} * params.message_size;
-    if (!platform::read_at(old_.get(), source, message.data(), message.size()) ||
-        !platform::write_at(new_.get(), target, message.data(), message.size()) ||
-        !platform::write_at(new_.get(), kItemsOffset + to * sizeof length, &length, sizeof length)) {
+  for (std::span<const std::uint64_t> left(lengths); !left.empty();) {
+    const auto left_count = static_cast<std::uint32_t>(left.size());
+    const std::uint32_t count =
+        std::min({left_count, old.before_wrap(from), fresh_slots.before_wrap(to), per_block(old_params_, params)});
+    const auto block = left.first(count);
+    if (!platform::write_at(new_.get(), kItemsOffset + to * sizeof block[0], block.data(), block.size_bytes())) {
       return system_failure(next_.name);
     }
-    ZIPC_TEST_POINT("move.after-message");
-    from = from + 1 == old_params_.queue_size ? 0 : from + 1;
-    to = to + 1 == params.queue_size ? 0 : to + 1;
+    ZIPC_TEST_POINT("move.after-lengths");
+    if (!copy_block(old, from, fresh_slots, to, block)) return system_failure(next_.name);
+    ZIPC_TEST_POINT("move.after-messages");
+    from = old.next(from, count);
+    to = fresh_slots.next(to, count);
+    left = left.subspan(count);
   }
 
   SegmentHeader fresh{};

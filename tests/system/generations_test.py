@@ -140,6 +140,36 @@ class Resize(Generations):
         self.peer("send", self.name, 0, 0, "--count", 0).check()
         self.peer("receive", self.name, 0, 0, "--count", 5, "--longest", 64).check()
 
+    def test_carries_over_messages_that_lie_around_the_ends_of_both_queues(self):
+        small, large = (20, 15, 12, 14, 22), (4, 3, 2, 2, 4)  # slots, sent, received, sent then, slots then
+        for of, times, size, then in ((small, 100, 600, 600), (small, 100, 600, 900), (small, 100, 900, 600),
+                                      (small, 1, 5000, 7000), (large, 1, 3000000, 3000008)):
+            slots, sent, received, sent_then, slots_then = (times * count for count in of)
+            with self.subTest(size=size, then=then):
+                self.name = unique_name()
+                longest = ("--longest", min(size, then))
+                self.operator.broker("Create", name=self.name, params={"queue_size": slots, "message_size": size}, linger_ms=-1)
+                self.peer("send", self.name, 0, 0, "--count", sent, *longest).check()
+                self.peer("receive", self.name, 0, 0, "--count", received, *longest).check()
+                self.peer("send", self.name, 0, 0, "--first", sent, "--count", sent_then, *longest).check()
+                error, reply = self.resize(slots_then, then)
+                self.assertIsNone(error, reply)
+                waiting = sent + sent_then - received
+                self.assertEqual(reply["channel"]["depth"], waiting)
+                self.peer("receive", self.name, 0, 0, "--first", received, "--count", waiting, *longest).check()
+                self.operator.broker("Remove", name=self.name)
+
+    def test_takes_few_system_calls_however_many_messages_wait(self):
+        def calls():
+            with open(f"/proc/{self.zipcd.pid}/io", encoding="ascii") as file:
+                return sum(int(line.split()[1]) for line in file if line.startswith("sysc"))
+        self.operator.broker("Create", name=self.name, params={"queue_size": 20000, "message_size": 8}, linger_ms=-1)
+        self.peer("send", self.name, 0, 0, "--count", 10000, "--batches").check()
+        for params in ((20001, 8), (20001, 16)):
+            before = calls()
+            self.assertIsNone(self.resize(*params)[0])
+            self.assertLess(calls() - before, 1000)
+
     def test_is_refused_when_what_waits_would_not_fit(self):
         self.operator.broker("Create", name=self.name, params={"queue_size": 8, "message_size": 64}, linger_ms=-1)
         self.peer("send", self.name, 0, 0, "--count", 5).check()

@@ -951,7 +951,7 @@ def add_zipcds():
     making = ["make.after-file:2", "set-up.after-allocating:2", "set-up.before-mark:2", "make.after-set-up:2"]
     moving = ["move.before-making", *making, "move.after-making", "move.after-preparing", "move.before-notice",
               "move.after-telling-one:1", "move.before-fence", "move.before-snapshot", "move.after-snapshot",
-              "move.after-message:1", "move.after-message:2", "move.before-header", "move.after-header",
+              "move.after-lengths", "move.after-messages", "move.before-header", "move.after-header",
               "move.after-final-head", "move.after-final-tail", "move.before-exchange", "move.after-exchange",
               "move.after-telling-one:3", "move.before-waking", "move.after-waking", "move.before-noting", "move.after-noting"]
     decisive = {"move.before-notice", "move.after-telling-one:1", "move.before-snapshot", "move.after-snapshot",
