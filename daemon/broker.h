@@ -122,7 +122,7 @@ class Broker {
   void drop_doorbells(const std::string& name) noexcept;
   /// Takes up the channel that an earlier broker had in the file that `look`, `ours`, shows. Errors as check_adoption().
   Result<void> adopt(const std::string& name, const SegmentLook& look, TimePoint now);
-  /// Error::foreign_segment: what the file that `look` shows says of itself, its owner may have made up.
+  /// Error::foreign_segment, corrupt, limit_reached: what the file that `look` shows says of itself, its owner may have made up.
   [[nodiscard]] Result<void> check_adoption(const ChannelSpec& spec, const SegmentLook& look) const;
   /// A segment that was made without a broker, and that an earlier life of this one has lent: taken up if it is in use.
   void take_up_lent(const std::string& name, const SegmentLook& look, TimePoint now);

@@ -210,7 +210,7 @@ void Broker::take_up_former(const FormerName& former, const SegmentLook& look, T
   ZIPC_TEST_POINT("take-up.after-notices");
   registry_.add_former(former.channel, {.generation = former.generation,
                                         .id = look.id,
-                                        .bytes = segment_size(look.info->params)});
+                                        .bytes = std::min(segment_size(look.info->params), look.allocated)});
   liveness_.watch_holder(file, look.fd.get());
   for (const Role role : kRoles) {
     const bool is_fenced = (look.notices[index_of(role)] & kNoticeFenced) != 0;

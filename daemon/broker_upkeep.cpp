@@ -50,8 +50,15 @@ Result<void> Broker::check_adoption(const ChannelSpec& spec, const SegmentLook& 
   const Policy& policy = registry_.policy();
   const auto entry = std::find_if(policy.channels.begin(), policy.channels.end(),
                                   [&](const ChannelSpec& provisioned) { return provisioned.name == spec.name; });
-  const uid_t owner = entry != policy.channels.end() ? entry->permissions.owner : look.owner;
-  return segments_.check_maker(look, spec.name, owner);
+  const bool is_provisioned = entry != policy.channels.end();
+  const uid_t owner = is_provisioned ? entry->permissions.owner : look.owner;
+  if (auto usable = segments_.check_maker(look, spec.name, owner); !usable) return usable;
+  if (look.allocated < look.size) {
+    return Failure{Error::corrupt, "the file of " + spec.name + " says that it has " + std::to_string(look.size) +
+                                       " bytes, but takes " + std::to_string(look.allocated)};
+  }
+  if (is_provisioned || look.owner == policy.own_uid) return {};
+  return registry_.check_limits(spec);
 }
 
 Result<void> Broker::adopt(const std::string& name, const SegmentLook& look, TimePoint now) {

@@ -90,6 +90,9 @@ Result<Move> Move::prepare(const Segments& segments, const Channel& channel, con
   if (!look->ours || !channel.backing || channel.backing->id != look->id) {
     return Failure{Error::foreign_segment, "the segment of channel " + name + " was not made by this broker"};
   }
+  if (look->info->params != channel.spec.params) {  // who uses the channel may write there what it likes
+    return Failure{Error::corrupt, "the header of channel " + name + " is damaged"};
+  }
   if (look->info->existing_peer_seen) {
     return Failure{Error::channel_in_use,
                    "channel " + name + " is in use by a program that takes no lease, and would not follow it"};
@@ -97,10 +100,10 @@ Result<Move> Move::prepare(const Segments& segments, const Channel& channel, con
   Move move;
   move.segments_ = &segments;
   move.next_ = next;
-  move.old_params_ = look->info->params;
+  move.old_params_ = channel.spec.params;
   move.fenced_ = fenced;
   const std::uint32_t generation = look->info->creator.generation;
-  move.former_ = {.generation = generation, .id = look->id, .bytes = segment_size(look->info->params)};
+  move.former_ = {.generation = generation, .id = look->id, .bytes = segment_size(channel.spec.params)};
   move.file_ = to_string(FormerName{.channel = name, .generation = generation});
   auto old = segments.open(name, look->id);
   if (!old) return old.failure();

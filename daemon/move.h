@@ -27,7 +27,7 @@ namespace zipc {
 class Move {
  public:
   /// For `channel`, whose memory this broker made, to become as `next` says. `fenced` loses its role. Allocates.
-  /// Error::channel_in_use (an existing peer, which would not follow, may be there), foreign_segment (not ours),
+  /// Error::corrupt, channel_in_use (an existing peer, which would not follow, may be there), foreign_segment (not ours),
   /// invalid_params (the messages that wait would not fit), out_of_memory, unsupported, system.
   [[nodiscard]] static Result<Move> prepare(const Segments& segments, const Channel& channel, const ChannelSpec& next,
                                             std::optional<Role> fenced);

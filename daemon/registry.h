@@ -148,6 +148,9 @@ class Registry {
   /// (dynamic.allow, dynamic.names), limit_reached (limits.*). The name is valid.
   [[nodiscard]] Result<ChannelSpec> admit(const NewChannel& wanted, const Client& client) const;
 
+  /// Error::limit_reached (limits.*), unless one more channel may be added.
+  [[nodiscard]] Result<void> check_limits(const ChannelSpec& spec) const;
+
   /// Error::permission_denied, params_mismatch, unless `client` may use `channel` with these sizes (nullopt: any).
   [[nodiscard]] Result<void> check_use(const Channel& channel, const Client& client,
                                        const std::optional<Params>& params) const;
@@ -239,7 +242,6 @@ class Registry {
   };
 
   Channel& at(std::string_view name);
-  [[nodiscard]] Result<void> check_limits(const ChannelSpec& spec) const;
   [[nodiscard]] std::uint64_t channels_of(uid_t owner) const;
   void end_lease(Channel& channel, Role role, bool is_fenced = false);
   void set_expiry(Lease& lease, std::optional<TimePoint> expires);

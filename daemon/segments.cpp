@@ -176,12 +176,13 @@ Result<SegmentLook> Segments::look(const std::string& name, int access) const {
   if (!look.fd) return from_errno("cannot open the segment", name);
   struct stat status {};
   if (fstat(look.fd.get(), &status) != 0) return from_errno("cannot look at the segment", name);
+  look.size = look.allocated = static_cast<std::uint64_t>(status.st_size);
 #ifndef __APPLE__  // where a shared memory object is no regular file
   if (!S_ISREG(status.st_mode)) return Failure{Error::foreign_segment, name + " is not a shared memory segment"};
+  look.allocated = static_cast<std::uint64_t>(status.st_blocks) * 512;
   look.may_be_misnamed = status.st_nlink > 1 || (status.st_mode & kMisnamed) != 0;
 #endif
   look.id = {.device = status.st_dev, .inode = status.st_ino};
-  look.size = static_cast<std::uint64_t>(status.st_size);
   look.owner = status.st_uid;
   look.group = status.st_gid;
   look.mode = status.st_mode & 0777;

@@ -27,7 +27,8 @@ namespace zipc {
 struct SegmentLook {
   UniqueFd fd;  ///< open for reading
   SegmentId id;
-  std::uint64_t size = 0;  ///< in bytes
+  std::uint64_t size = 0;       ///< in bytes
+  std::uint64_t allocated = 0;  ///< how much memory stands behind it, in bytes
   uid_t owner = 0;
   gid_t group = 0;
   std::uint32_t mode = 0;

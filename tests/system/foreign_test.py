@@ -13,7 +13,7 @@ STRANGER = 65534
 PARAMS = {"queue_size": 8, "message_size": 64}
 # The header: common/layout.hpp.
 HEADER_SIZE = 128
-GENERATION, OWNER_UID = 44, 116
+QUEUE_SIZE, MESSAGE_SIZE, GENERATION, OWNER_UID = 36, 40, 44, 116
 OFD_SETLK = 37
 RECEIVER_LOCK = 0x7A69706300000001
 
@@ -39,7 +39,7 @@ class ForeignFiles(BrokerTest):
         self.configure("")
 
     def configure(self, channels):
-        self.write_config("socket: {mode: 0666}\ndynamic: {mode: 0666, linger: 1h}\n"
+        self.write_config("socket: {mode: 0666}\nlimits: {channels_per_user: 3}\ndynamic: {mode: 0666, linger: 1h}\n"
                           f"channels: [{channels}]\n")
 
     def private(self):
@@ -66,7 +66,7 @@ class ForeignFiles(BrokerTest):
         self.stop_zipcd()
         return header
 
-    def forge(self, file, header, **fields):
+    def forge(self, file, header, size=None, **fields):
         """Returns a descriptor that its maker keeps."""
         header = bytearray(header)
         for field, number in {"OWNER_UID": STRANGER, **fields}.items():
@@ -74,7 +74,10 @@ class ForeignFiles(BrokerTest):
         with acting_as(STRANGER):
             fd = os.open(shm_path(file), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             os.write(fd, header)
-            os.posix_fallocate(fd, 0, self.size)
+            if size is None:
+                os.posix_fallocate(fd, 0, self.size)
+            else:
+                os.truncate(fd, size)
         self.addCleanup(os.close, fd)
         return fd
 
@@ -140,6 +143,38 @@ class OfRoot(ForeignFiles):
         self.assertEqual(error, FOREIGN, reply)
         self.assertEqual(os.stat(shm_path(self.name)).st_uid, before.st_uid)
         self.assertFalse(self.channel(self.name)["provisioned"])
+
+    def test_that_say_they_are_huge_use_up_no_limit(self):
+        header = self.header_of_zipcds()
+        self.forge(self.name, header, size=1 << 56, QUEUE_SIZE=1 << 24, MESSAGE_SIZE=1 << 31)
+        self.start()
+        self.assertIsNone(self.channel(self.name))
+        late = unique_name("late")
+        self.forge(late, header, size=1 << 56, QUEUE_SIZE=1 << 24, MESSAGE_SIZE=1 << 31)
+        self.assertIsNone(self.channel(late))
+        self.assertIsNone(self.connect().broker("Create", name=unique_name(), params=PARAMS)[0])
+
+    def test_are_no_more_channels_than_their_owner_may_have(self):
+        header = self.header_of_zipcds()
+        names = [unique_name() for _ in range(5)]
+        for name in names[:2]:
+            self.forge(name, header)
+        self.start()
+        for name in names[2:]:
+            self.forge(name, header)
+        self.assertLessEqual(sum(self.channel(name) is not None for name in names), 3)
+        self.assertIsNone(self.connect().broker("Create", name=unique_name(), params=PARAMS)[0], "of another user")
+
+    def test_a_channel_takes_what_it_was_made_with_whatever_its_holder_writes(self):
+        self.start("")
+        with acting_as(STRANGER):
+            client = self.connect()
+        self.assertIsNone(client.broker("Acquire", name=self.name, role="receiver", params=PARAMS)[0])
+        os.pwrite(client.fds[0], struct.pack("<2I", 1 << 24, 4096), QUEUE_SIZE)
+        os.truncate(client.fds[0], 1 << 40)
+        error, reply = client.broker("Resize", name=self.name, params={"queue_size": 16, "message_size": 64})
+        self.assertEqual(error, "io.zipc.Broker.Corrupt", reply)
+        self.assertIsNone(self.connect().broker("Create", name=unique_name(), params=PARAMS)[0])
 
 
 class OfAnotherUser(OfRoot):
