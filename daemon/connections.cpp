@@ -64,7 +64,7 @@ void send_away(LocalSocket& socket, const Failure& failure) {
 }  // namespace
 
 Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& limits, Methods& methods,
-                         Processes& processes, std::function<void()> after_call)
+                         Processes& processes, Turns& turns, std::function<void()> after_call)
     : io_(io),
       acceptor_(io),
       pause_(io),
@@ -72,6 +72,7 @@ Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& li
       after_call_(std::move(after_call)),
       limits_(within_descriptors(limits)),
       processes_(processes),
+      turns_(turns),
       spare_(open_spare()) {
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   acceptor_.non_blocking(true);
@@ -148,7 +149,7 @@ void Connections::admit(LocalSocket socket) {
   client->session = SessionId{next_session_++};
   auto process = processes_.open(socket.native_handle(), client->pid);
   client->process = process;
-  auto session = std::make_shared<Session>(std::move(socket), std::move(*client), methods_, after_call_);
+  auto session = std::make_shared<Session>(std::move(socket), std::move(*client), methods_, turns_, after_call_);
   sessions_.emplace(session->client().session, Connected{.session = session, .process = std::move(process)});
   ++of_user_[session->client().uid];
   after_call_();

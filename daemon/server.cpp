@@ -24,6 +24,7 @@
 #include "daemon/processes.h"
 #include "daemon/self.h"
 #include "daemon/service.h"
+#include "daemon/turns.h"
 
 namespace zipc {
 namespace {
@@ -66,7 +67,8 @@ class Server {
                   .socket_changes = [this](const SocketConfig& next) { return socket_changes(next); },
                   .follow = [this](const Config& next) { return follow(next); },
                   .started = steady_clock::now()}),
-        connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, [this] { settle(); }),
+        turns_(io_),
+        connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, turns_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         reap_timer_(io_),
         status_timer_(io_) {}
@@ -243,6 +245,7 @@ class Server {
   Events events_;
   Broker broker_;
   Methods methods_;
+  Turns turns_;
   Connections connections_;
   asio::signal_set signals_;
   asio::steady_timer reap_timer_;

@@ -104,9 +104,16 @@ awaitable<bool> Session::read() {
   co_return !error;
 }
 
+awaitable<bool> Session::await_turn() {
+  co_await turns_.next(client_.uid);
+  co_return is_open();
+}
+
 awaitable<bool> Session::serve_complete_calls() {
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = input_.find('\0', begin)) != std::string::npos; begin = end + 1) {
+    const bool is_open = co_await await_turn();
+    if (!is_open) co_return false;
     const bool usable = co_await serve(std::string_view(input_).substr(begin, end - begin));
     if (!usable) co_return false;
   }
@@ -158,6 +165,8 @@ awaitable<void> Session::report(std::shared_ptr<Subscription> events) {
   while (is_there) {
     const std::optional<Event> event = co_await events->next();
     if (!event) break;
+    is_there = co_await await_turn();
+    if (!is_there) break;
     const std::string reply = protocol::to_message(
         protocol::Reply{.error = {}, .parameters = {{"event", protocol::encode(*event)}}, .continues = true});
     is_there = co_await write_message(socket_, reply, {});

@@ -2,8 +2,8 @@
 ///
 /// A client that is slow, floods us, sends nonsense or does not read its replies harms its own connection only: a call
 /// that is not complete costs a buffer of protocol::kCallSizeMax, the next call is not looked at before the reply to
-/// the last is written, and between reads the other connections have their turn. Descriptors that a client sends are
-/// never received.
+/// the last is written, and each call and each event waits for a turn of the client's user. Descriptors that a client
+/// sends are never received.
 ///
 /// A client that watches is served nothing else: its connection is for events until it says another word, or goes.
 #pragma once
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "daemon/methods.h"
+#include "daemon/turns.h"
 
 namespace zipc {
 
@@ -31,8 +32,8 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   /// `client` as of the accepted `socket`, with a session. `after_call` is called after each call. All outlive the
   /// session.
-  Session(LocalSocket socket, Client client, Methods& methods, const std::function<void()>& after_call)
-      : socket_(std::move(socket)), client_(std::move(client)), methods_(methods), after_call_(after_call) {}
+  Session(LocalSocket socket, Client client, Methods& methods, Turns& turns, const std::function<void()>& after_call)
+      : socket_(std::move(socket)), client_(std::move(client)), methods_(methods), turns_(turns), after_call_(after_call) {}
 
   /// Serves the client until it goes, breaks the protocol, or close() is called.
   [[nodiscard]] boost::asio::awaitable<void> run();
@@ -45,6 +46,8 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   /// Reads more; false: nothing more comes.
   boost::asio::awaitable<bool> read();
+  /// Waits until it is this client's turn; false: the connection was closed meanwhile.
+  boost::asio::awaitable<bool> await_turn();
   /// Carries out the calls that are complete; false: the connection is of no more use.
   boost::asio::awaitable<bool> serve_complete_calls();
   boost::asio::awaitable<bool> serve(std::string_view message);
@@ -64,6 +67,7 @@ class Session : public std::enable_shared_from_this<Session> {
   LocalSocket socket_;
   Client client_;
   Methods& methods_;
+  Turns& turns_;
   const std::function<void()>& after_call_;
   std::string input_;  ///< bytes that are not yet a complete call
 };

@@ -23,7 +23,7 @@ class Watcher(Varlink):
         super().__init__(path)
         calls = [{"method": "io.zipc.Broker.Ping"},
                  {"method": WATCH, "parameters": {"name": name} if name else {}, "more": True}]
-        # The broker carries calls that come together out together: with the first reply, the second is in force.
+        # The second call waits for its turn before the broker looks at anything that follows from the first reply.
         self.send_raw(b"".join(json.dumps(call).encode() + b"\0" for call in calls))
         assert "error" not in self.receive()
 
