@@ -83,7 +83,8 @@ class Broker {
   /// Ends the leases whose locks are gone of the channel that has `file`, or had it. Returns whether anybody is still
   /// there.
   bool look_at(const std::string& file, TimePoint now);
-  /// A connection has ended: looks at the leases that were granted over it. Returns whether any still stands.
+  /// A connection has ended, or descriptors did not get through: looks at the leases that were granted over it.
+  /// Returns whether any still stands.
   bool hang_up(SessionId session, TimePoint now);
   /// Looks at the channels that are leased, for what nobody else reports: that one is full, or drained. `is_first`:
   /// what was seen before is too old to compare with.

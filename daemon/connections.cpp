@@ -30,6 +30,7 @@ using std::chrono::steady_clock;
 constexpr rlim_t kDescriptorsKept = 16 + Processes::kRememberedMax + Processes::kQuestionsMax;
 /// A connection's own: its socket, and its process.
 constexpr rlim_t kDescriptorsEach = 2;
+static_assert(protocol::kFdsMax <= kDescriptorsEach, "so that those which clients have not read are not too many either");
 constexpr auto kPause = std::chrono::seconds(1);
 
 UniqueFd open_spare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
@@ -64,7 +65,7 @@ void send_away(LocalSocket& socket, const Failure& failure) {
 }  // namespace
 
 Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& limits, Methods& methods,
-                         Processes& processes, Turns& turns, std::function<void()> after_call)
+                         Processes& processes, Turns& turns, Receipts& receipts, std::function<void()> after_call)
     : io_(io),
       acceptor_(io),
       pause_(io),
@@ -73,6 +74,7 @@ Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& li
       limits_(within_descriptors(limits)),
       processes_(processes),
       turns_(turns),
+      receipts_(receipts),
       spare_(open_spare()) {
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   acceptor_.non_blocking(true);
@@ -149,7 +151,8 @@ void Connections::admit(LocalSocket socket) {
   client->session = SessionId{next_session_++};
   auto process = processes_.open(socket.native_handle(), client->pid);
   client->process = process;
-  auto session = std::make_shared<Session>(std::move(socket), std::move(*client), methods_, turns_, after_call_);
+  auto session =
+      std::make_shared<Session>(std::move(socket), std::move(*client), methods_, turns_, receipts_, after_call_);
   sessions_.emplace(session->client().session, Connected{.session = session, .process = std::move(process)});
   ++of_user_[session->client().uid];
   after_call_();

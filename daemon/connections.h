@@ -23,7 +23,7 @@ class Connections {
   /// Accepts at `socket`, which is listening. Calls are carried out in `turns`. `after_call` is called after each call and
   /// whenever a client comes or goes.
   Connections(boost::asio::io_context& io, UniqueFd socket, const Limits& limits, Methods& methods,
-              Processes& processes, Turns& turns, std::function<void()> after_call);
+              Processes& processes, Turns& turns, Receipts& receipts, std::function<void()> after_call);
 
   void start();
   /// Sends everybody away and accepts no more. The io_context comes to its end when all have gone.
@@ -59,6 +59,7 @@ class Connections {
   Limits limits_;
   Processes& processes_;
   Turns& turns_;
+  Receipts& receipts_;
   std::map<SessionId, Connected> sessions_;
   std::map<uid_t, std::uint32_t> of_user_;  ///< how many of the sessions are whose; none is 0
   std::uint64_t next_session_ = 1;

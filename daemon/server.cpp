@@ -22,6 +22,7 @@
 #include "daemon/log.h"
 #include "daemon/methods.h"
 #include "daemon/processes.h"
+#include "daemon/receipts.h"
 #include "daemon/self.h"
 #include "daemon/service.h"
 #include "daemon/turns.h"
@@ -68,7 +69,8 @@ class Server {
                   .follow = [this](const Config& next) { return follow(next); },
                   .started = steady_clock::now()}),
         turns_(io_),
-        connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, turns_, [this] { settle(); }),
+        receipts_(io_),
+        connections_(io_, listener_.take_socket(), config.limits, methods_, processes_, turns_, receipts_, [this] { settle(); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         reap_timer_(io_),
         status_timer_(io_) {}
@@ -109,6 +111,7 @@ class Server {
     service::stopping();
     stopping_ = true;
     connections_.stop();
+    receipts_.stop();
     broker_.stop(steady_clock::now());
     liveness_.stop();
     processes_.stop();
@@ -246,6 +249,7 @@ class Server {
   Broker broker_;
   Methods methods_;
   Turns turns_;
+  Receipts receipts_;
   Connections connections_;
   asio::signal_set signals_;
   asio::steady_timer reap_timer_;

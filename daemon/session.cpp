@@ -32,7 +32,7 @@ constexpr int kSendFlags = 0;  // SIGPIPE is ignored
 
 constexpr std::size_t kReadMin = 512;  // most calls are shorter; an idle connection waits with this much
 
-/// One sendmsg(2). Returns the bytes taken, 0 when the socket is full, -1 when the client has gone.
+/// One sendmsg(2). Returns the bytes taken, 0 when the socket is full, -1 and errno for any other error.
 ssize_t send_some(int socket, std::string_view bytes, const std::vector<UniqueFd>& fds) {
   iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
   msghdr message{};
@@ -61,19 +61,19 @@ ssize_t send_some(int socket, std::string_view bytes, const std::vector<UniqueFd
 
 }  // namespace
 
-awaitable<bool> write_message(LocalSocket& socket, std::string_view message, const std::vector<UniqueFd>& fds) {
+awaitable<Written> write_message(LocalSocket& socket, std::string_view message, const std::vector<UniqueFd>& fds) {
   static const std::vector<UniqueFd> kNoFds;
   std::size_t written = 0;
   while (written < message.size()) {
     const ssize_t sent = send_some(socket.native_handle(), message.substr(written), written == 0 ? fds : kNoFds);
-    if (sent < 0) co_return false;
+    if (sent < 0) co_return errno == ETOOMANYREFS ? Written::nothing : Written::client_has_gone;
     written += static_cast<std::size_t>(sent);
     if (sent > 0) continue;
     error_code error;
     co_await socket.async_wait(LocalSocket::wait_write, redirect_error(use_awaitable, error));
-    if (error) co_return false;
+    if (error) co_return Written::client_has_gone;
   }
-  co_return true;
+  co_return Written::all;
 }
 
 awaitable<void> Session::run() {
@@ -85,10 +85,16 @@ awaitable<void> Session::run() {
     const bool usable = co_await serve_complete_calls();
     if (!usable) break;
   }
+  if (has_unread_fds_) {
+    socket_.shutdown(LocalSocket::shutdown_both, error);
+    co_await await_receipt();
+  }
   close();
 }
 
 void Session::close() noexcept {
+  if (!is_open()) return;
+  receipts_.cancel(socket_.native_handle());
   error_code ignored;
   socket_.close(ignored);
 }
@@ -104,6 +110,13 @@ awaitable<bool> Session::read() {
   co_return !error;
 }
 
+awaitable<bool> Session::await_receipt() {
+  if (!has_unread_fds_) co_return true;
+  const bool are_read = co_await receipts_.all_read(socket_.native_handle());
+  has_unread_fds_ = !are_read;
+  co_return are_read;
+}
+
 awaitable<bool> Session::await_turn() {
   co_await turns_.next(client_.uid);
   co_return is_open();
@@ -112,6 +125,8 @@ awaitable<bool> Session::await_turn() {
 awaitable<bool> Session::serve_complete_calls() {
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = input_.find('\0', begin)) != std::string::npos; begin = end + 1) {
+    const bool are_fds_read = co_await await_receipt();
+    if (!are_fds_read) co_return false;
     const bool is_open = co_await await_turn();
     if (!is_open) co_return false;
     const bool usable = co_await serve(std::string_view(input_).substr(begin, end - begin));
@@ -125,7 +140,7 @@ awaitable<bool> Session::serve_complete_calls() {
 }
 
 awaitable<bool> Session::serve(std::string_view message) {
-  const std::optional<Answered> answered = answer(message);
+  std::optional<Answered> answered = answer(message);
   if (!answered) co_return false;
   const bool is_last = message.end() + 1 == std::string_view(input_).end();
   if (answered->events) {
@@ -134,9 +149,24 @@ awaitable<bool> Session::serve(std::string_view message) {
   }
   if (answered->reply.empty()) co_return true;
   ZIPC_TEST_POINT("reply.before");
-  const bool written = co_await write_message(socket_, answered->reply, answered->fds);
+  has_unread_fds_ = !answered->fds.empty();
+  const Written written = co_await write_message(socket_, answered->reply, answered->fds);
   ZIPC_TEST_POINT("reply.after");
-  co_return written;
+  if (written != Written::nothing) co_return written == Written::all;
+  const bool is_there = co_await refuse_descriptors(std::move(answered->fds));
+  co_return is_there;
+}
+
+awaitable<bool> Session::refuse_descriptors(std::vector<UniqueFd> fds) {
+  has_unread_fds_ = false;
+  fds.clear();  // and with them goes the role that they stand for
+  methods_.take_back(client_.session, std::chrono::steady_clock::now());
+  after_call_();
+  const Failure failure{.code = Error::limit_reached,
+                        .message = "the descriptors cannot be sent: others of zipcd's user have not been read, and are too many",
+                        .rule = "the number of descriptors that zipcd may have (LimitNOFILE)"};
+  const Written written = co_await write_message(socket_, protocol::to_message(protocol::to_reply(failure)), {});
+  co_return written == Written::all;
 }
 
 std::optional<Session::Answered> Session::answer(std::string_view message) {
@@ -169,7 +199,8 @@ awaitable<void> Session::report(std::shared_ptr<Subscription> events) {
     if (!is_there) break;
     const std::string reply = protocol::to_message(
         protocol::Reply{.error = {}, .parameters = {{"event", protocol::encode(*event)}}, .continues = true});
-    is_there = co_await write_message(socket_, reply, {});
+    const Written written = co_await write_message(socket_, reply, {});
+    is_there = written == Written::all;
   }
 }
 
