@@ -1,5 +1,8 @@
 #include "config/config.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -34,19 +37,28 @@ ConfigResult refused(std::string_view file, std::string message) {
   return std::vector{Diagnostic{std::string(file), 0, 0, std::move(message)}};
 }
 
-std::string in_words(int error) { return std::generic_category().message(error); }
-
 struct Text {
-  std::string bytes;  ///< one more than kConfigBytesMax when the file is larger
-  int error = 0;      ///< errno
+  std::string bytes;    ///< one more than kConfigBytesMax when the file is larger
+  std::string mistake;  ///< why there are none
 };
 
-Text read_text(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
-  if (!file) return {"", errno};
-  Text text{std::string(kConfigBytesMax + 1, '\0')};
+Text unreadable(int error) { return {"", "cannot be read: " + std::generic_category().message(error)}; }
+
+/// Who opens a FIFO waits for its other end, and whoever reads from it, too.
+bool may_block(mode_t mode) noexcept { return !S_ISREG(mode) && !S_ISDIR(mode); }
+
+Text read_text(const std::string& path, ConfigSource source) {
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return unreadable(errno);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(fd, "rb"), std::fclose);
+  struct stat status {};
+  if (!file || fstat(fd, &status) != 0) return unreadable(errno);
+  const bool is_handed_over = source == ConfigSource::file_or_stream && path.starts_with("/dev/");
+  if (may_block(status.st_mode) && !is_handed_over) return {"", "not a regular file; expected one"};
+  fcntl(fd, F_SETFL, 0);  // a stream that is handed over is waited for
+  Text text{std::string(kConfigBytesMax + 1, '\0'), ""};
   text.bytes.resize(std::fread(text.bytes.data(), 1, text.bytes.size(), file.get()));
-  if (std::ferror(file.get()) != 0) text.error = errno;
+  if (std::ferror(file.get()) != 0) return unreadable(errno);
   return text;
 }
 
@@ -62,9 +74,9 @@ ConfigResult parse_config(std::string_view text, std::string_view file_name) noe
   }
 }
 
-ConfigResult load_config_file(const std::string& path) noexcept {
-  const Text text = read_text(path);
-  if (text.error != 0) return refused(path, "cannot be read: " + in_words(text.error));
+ConfigResult load_config_file(const std::string& path, ConfigSource source) noexcept {
+  const Text text = read_text(path, source);
+  if (!text.mistake.empty()) return refused(path, text.mistake);
   return parse_config(text.bytes, path);
 }
 

@@ -108,7 +108,13 @@ inline constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20;
 /// Parses `text`; `file_name` is only for the diagnostics. Time and memory are bounded whatever the text contains.
 [[nodiscard]] ConfigResult parse_config(std::string_view text, std::string_view file_name) noexcept;
 
+/// What a configuration may be read from.
+enum class ConfigSource {
+  file,            ///< a regular file, which does not keep the reader waiting
+  file_or_stream,  ///< or what a shell hands over below /dev: /dev/stdin, /dev/fd/63
+};
+
 /// Parses the file at `path`. A file that cannot be read is a Diagnostic with the system's words.
-[[nodiscard]] ConfigResult load_config_file(const std::string& path) noexcept;
+[[nodiscard]] ConfigResult load_config_file(const std::string& path, ConfigSource source) noexcept;
 
 }  // namespace zipc

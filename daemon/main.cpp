@@ -85,7 +85,8 @@ ExitCode report_valid(const zipc::Config& config, const std::string& file) {
 ExitCode run(const CommandLine& line) {
   zipc::log::start(line.level);
   const std::string file = config_file_of(line);
-  const zipc::ConfigResult loaded = file.empty() ? zipc::Config{} : zipc::load_config_file(file);
+  const zipc::ConfigResult loaded =
+      file.empty() ? zipc::Config{} : zipc::load_config_file(file, zipc::ConfigSource::file_or_stream);
   if (const auto* mistakes = std::get_if<std::vector<zipc::Diagnostic>>(&loaded)) return report(*mistakes, line.check_config);
   const auto& config = std::get<zipc::Config>(loaded);
   if (line.check_config) return report_valid(config, file);

@@ -134,7 +134,7 @@ class Server {
       log::warning("there is no configuration file to reload");
       return {};
     }
-    const ConfigResult result = load_config_file(options_.config_file);
+    const ConfigResult result = load_config_file(options_.config_file, ConfigSource::file);
     if (const auto* mistakes = std::get_if<std::vector<Diagnostic>>(&result)) {
       for (const Diagnostic& mistake : *mistakes) log::error(to_string(mistake));
       log::error("the configuration is not reloaded: nothing has changed");

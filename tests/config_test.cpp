@@ -3,13 +3,17 @@
 
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <initializer_list>
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <zipc/layout.hpp>
 
 #include "config/document.h"
@@ -230,7 +234,7 @@ TEST(Config, AcceptsASegmentThatFillsALimitExactly) {
 }
 
 TEST(Config, ParsesTheDefaultFileWhichProvidesNoChannel) {
-  const ConfigResult result = load_config_file(kFolder + "zipcd.yaml");
+  const ConfigResult result = load_config_file(kFolder + "zipcd.yaml", ConfigSource::file);
   ASSERT_TRUE(std::holds_alternative<Config>(result)) << listed(std::get<Mistakes>(result));
   const Config& config = std::get<Config>(result);
   EXPECT_TRUE(config.dynamic.allow);
@@ -284,17 +288,44 @@ TEST(Config, ShowsTheTrueDefaultsInTheCommentsOfTheDefaultFile) {
 TEST(Config, SaysInTheSystemsWordsWhyAFileCannotBeRead) {
   for (const auto& [path, words] :
        {std::pair{"/nonexistent/f.yaml", "No such file or directory"}, {"/", "Is a directory"}}) {
-    const ConfigResult result = load_config_file(path);
+    const ConfigResult result = load_config_file(path, ConfigSource::file);
     ASSERT_TRUE(std::holds_alternative<Mistakes>(result));
     EXPECT_EQ(listed(std::get<Mistakes>(result)), std::string(path) + ": cannot be read: " + words + "\n");
   }
+}
+
+TEST(Config, RefusesAPipeInsteadOfWaitingForItsOtherEnd) {
+  const std::string path = testing::TempDir() + "zipc_config_test." + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  for (const ConfigSource source : {ConfigSource::file, ConfigSource::file_or_stream}) {
+    const ConfigResult result = load_config_file(path, source);
+    ASSERT_TRUE(std::holds_alternative<Mistakes>(result));
+    EXPECT_EQ(listed(std::get<Mistakes>(result)), path + ": not a regular file; expected one\n");
+  }
+  unlink(path.c_str());
+}
+
+TEST(Config, ReadsAPipeThatIsHandedOverByItsDescriptor) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const std::string path = "/dev/fd/" + std::to_string(ends[0]);
+  EXPECT_TRUE(std::holds_alternative<Mistakes>(load_config_file(path, ConfigSource::file)));
+  std::thread writer([&ends] {
+    EXPECT_EQ(write(ends[1], "limits: {channels: 7}", 21), 21);
+    close(ends[1]);
+  });
+  const ConfigResult result = load_config_file(path, ConfigSource::file_or_stream);
+  writer.join();
+  close(ends[0]);
+  ASSERT_TRUE(std::holds_alternative<Config>(result));
+  EXPECT_EQ(std::get<Config>(result).limits.channels, 7u);
 }
 
 TEST(Config, RefusesAFileOfMoreThanAMebibyte) {
   const Mistakes mistakes = mistakes_in(std::string(kConfigBytesMax + 1, '#'));
   ASSERT_EQ(mistakes.size(), 1u);
   EXPECT_EQ(to_string(mistakes[0]), "f.yaml: larger than 1 MiB; expected a smaller file");
-  EXPECT_TRUE(std::holds_alternative<Mistakes>(load_config_file("/dev/zero")));
+  EXPECT_TRUE(std::holds_alternative<Mistakes>(load_config_file("/dev/zero", ConfigSource::file_or_stream)));
   good(std::string(kConfigBytesMax, '#'));
 }
 

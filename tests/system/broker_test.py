@@ -524,6 +524,22 @@ class Reload(BrokerTest):
         self.zipcd.send_signal(signal.SIGHUP)
         eventually(lambda: "the configuration names no channel any more: 2 channels that it provided" in self.log(), "it is")
 
+    def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(self):
+        os.unlink(self.config_path)
+        os.mkfifo(self.config_path)
+        self.zipcd.send_signal(signal.SIGHUP)
+        eventually(lambda: f"{self.config_path}: not a regular file" in self.log(), "the mistake is logged")
+        self.assertIsNotNone(self.channel(PROVISIONED))
+        code, _, err = run([program("ZIPCD"), "--config", self.config_path, "--check-config"])
+        self.assertEqual(code, 3)
+        self.assertIn("not a regular file", err)
+
+    def test_what_the_shell_hands_over_can_be_checked(self):
+        check = [program("ZIPCD"), "--check-config", "--config", "/dev/stdin"]
+        for config, expected in (("limits: {channels: 5}\n", 0), ("chanels: []\n", 3)):
+            process = subprocess.run(check, input=config, capture_output=True, text=True)
+            self.assertEqual(process.returncode, expected, process.stderr)
+
     def test_zipcd_does_not_start_on_a_bad_file(self):
         self.stop_zipcd()
         self.write_config("chanels: []\n")
