@@ -184,7 +184,11 @@ Result<void> Broker::make_wanted(const protocol::AcquireCall& call, const Client
 
 Result<void> Broker::make_channel(const NewChannel& wanted, bool for_lease, const Client& client, TimePoint now) {
   auto spec = registry_.admit(wanted, client);
-  if (!spec) return spec.failure();
+  if (!spec) {
+    refusals_.refused(client.uid, spec.failure());
+    return spec.failure();
+  }
+  refusals_.granted(client.uid);
   const auto made = make_segment(*spec, for_lease, client);
   if (!made) return made.failure();
   spec->permissions = made->permissions;

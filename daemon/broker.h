@@ -22,6 +22,7 @@
 #include "daemon/liveness.h"
 #include "daemon/move.h"
 #include "daemon/processes.h"
+#include "daemon/refusals.h"
 #include "daemon/registry.h"
 #include "daemon/segments.h"
 
@@ -216,6 +217,7 @@ class Broker {
   Liveness& liveness_;
   Events& events_;
   Processes& processes_;
+  Refusals refusals_;    ///< of channels
   Doorbells doorbells_;  ///< of roles that are leased
   std::map<std::string, std::array<std::optional<Progress>, 2>> progress_;  ///< of channels that exist
   std::map<std::string, QueueSeen> queues_seen_;  ///< of channels that exist; out of date while nobody watches

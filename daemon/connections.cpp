@@ -35,22 +35,7 @@ constexpr auto kPause = std::chrono::seconds(1);
 
 UniqueFd open_spare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-/// The limits that can be kept with the descriptors that the system lets us have.
-Limits within_descriptors(Limits limits) {
-  rlimit descriptors{};
-  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY) return limits;
-  const rlim_t kept = kDescriptorsKept + Doorbells::share_of(descriptors.rlim_cur);
-  const rlim_t left = descriptors.rlim_cur - std::min(kept, descriptors.rlim_cur);
-  const rlim_t most = std::max<rlim_t>(1, left / kDescriptorsEach);
-  if (limits.connections <= most) return limits;
-  log::warning("limits.connections is " + std::to_string(limits.connections) + ", but with " +
-               std::to_string(descriptors.rlim_cur) + " descriptors it is " + std::to_string(most));
-  limits.connections = static_cast<std::uint32_t>(most);
-  return limits;
-}
-
-Failure limit_reached(const std::string& key, std::uint32_t limit, const std::string& what) {
-  const std::string rule = "limits." + key + " is " + std::to_string(limit);
+Failure limit_reached(const std::string& rule, const std::string& what) {
   return {.code = Error::limit_reached, .message = what + ": " + rule, .rule = rule};
 }
 
@@ -71,11 +56,11 @@ Connections::Connections(asio::io_context& io, UniqueFd socket, const Limits& li
       pause_(io),
       methods_(methods),
       after_call_(std::move(after_call)),
-      limits_(within_descriptors(limits)),
       processes_(processes),
       turns_(turns),
       receipts_(receipts),
       spare_(open_spare()) {
+  set_limits(limits);
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   acceptor_.non_blocking(true);
 }
@@ -94,7 +79,26 @@ std::size_t Connections::descriptors() const noexcept {
   return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), is_open)) + (spare_ ? 1 : 0);
 }
 
-void Connections::set_limits(const Limits& limits) { limits_ = within_descriptors(limits); }
+void Connections::set_limits(const Limits& limits) {
+  most_ = within_descriptors(limits.connections);
+  most_per_user_ = {.most = limits.connections_per_user,
+                    .rule = "limits.connections_per_user is " + std::to_string(limits.connections_per_user)};
+}
+
+Connections::Limit Connections::within_descriptors(std::uint32_t connections) {
+  Limit limit{.most = connections, .rule = "limits.connections is " + std::to_string(connections)};
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY) return limit;
+  const rlim_t kept = kDescriptorsKept + Doorbells::share_of(descriptors.rlim_cur);
+  const rlim_t left = descriptors.rlim_cur - std::min(kept, descriptors.rlim_cur);
+  const auto most = static_cast<std::size_t>(std::max<rlim_t>(1, left / kDescriptorsEach));
+  if (connections <= most) return limit;
+  log::warning(limit.rule + ", but with " + std::to_string(descriptors.rlim_cur) + " descriptors it is " +
+               std::to_string(most));
+  return {.most = most,
+          .rule = "the number of descriptors that zipcd may have (LimitNOFILE) is " + std::to_string(descriptors.rlim_cur) +
+                  ", enough for " + log::plural(most, "connection")};
+}
 
 awaitable<void> Connections::accept() {
   while (acceptor_.is_open()) {
@@ -146,8 +150,10 @@ void Connections::admit(LocalSocket socket) {
   if (!client) return log::info("connection dropped: " + client.failure().message);
   if (const auto failure = refuse(*client)) {
     log::debug("connection refused: " + failure->message);
+    refusals_.refused(client->uid, *failure);
     return send_away(socket, *failure);
   }
+  refusals_.granted(client->uid);
   client->session = SessionId{next_session_++};
   auto process = processes_.open(socket.native_handle(), client->pid);
   client->process = process;
@@ -160,13 +166,12 @@ void Connections::admit(LocalSocket socket) {
 }
 
 std::optional<Failure> Connections::refuse(const Client& client) const {
-  if (sessions_.size() >= limits_.connections) {
-    return limit_reached("connections", limits_.connections,
-                         "there are " + std::to_string(sessions_.size()) + " connections");
+  if (sessions_.size() >= most_.most) {
+    return limit_reached(most_.rule, "there are " + std::to_string(sessions_.size()) + " connections");
   }
   const auto own = of_user_.find(client.uid);
-  if (own == of_user_.end() || own->second < limits_.connections_per_user) return std::nullopt;
-  return limit_reached("connections_per_user", limits_.connections_per_user,
+  if (own == of_user_.end() || own->second < most_per_user_.most) return std::nullopt;
+  return limit_reached(most_per_user_.rule,
                        "user " + std::to_string(client.uid) + " has " + std::to_string(own->second) + " connections");
 }
 

@@ -14,6 +14,7 @@
 
 #include "common/unique_fd.h"
 #include "daemon/processes.h"
+#include "daemon/refusals.h"
 #include "daemon/session.h"
 
 namespace zipc {
@@ -35,11 +36,18 @@ class Connections {
   [[nodiscard]] std::size_t descriptors() const noexcept;
 
  private:
+  /// How many there may be, and what says so.
+  struct Limit {
+    std::size_t most = 0;
+    std::string rule;
+  };
   struct Connected {
     std::shared_ptr<Session> session;
     std::shared_ptr<const Process> process;  ///< as long as it is connected, others may ask how it ended
   };
 
+  /// The limit of all connections that can be kept with the descriptors that the system lets us have.
+  [[nodiscard]] static Limit within_descriptors(std::uint32_t connections);
   boost::asio::awaitable<void> accept();
   /// Logs that nobody can be accepted, once in a while.
   void complain(const boost::system::error_code& error);
@@ -56,7 +64,9 @@ class Connections {
   boost::asio::steady_timer pause_;  ///< while there is no descriptor left
   Methods& methods_;
   std::function<void()> after_call_;
-  Limits limits_;
+  Limit most_;
+  Limit most_per_user_;
+  Refusals refusals_;
   Processes& processes_;
   Turns& turns_;
   Receipts& receipts_;

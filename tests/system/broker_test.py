@@ -898,6 +898,49 @@ class Limits(BrokerTest):
         finally:
             client.close()
 
+    def test_a_refused_user_is_logged_once_for_each_limit_until_there_was_room(self):
+        self.write_config("limits: {connections_per_user: 4, channels_per_user: 1}\n")
+        self.start_zipcd()
+        client = self.connect()
+        self.await_connections(client, 1)
+        others = [self.connect() for _ in range(3)]
+        self.await_connections(client, 4)
+        user = f"warning user {os.geteuid()} is refused: "
+        for times in (1, 2):
+            for _ in range(3):
+                self.assertEqual(self.connect().receive()["error"], "io.zipc.Broker.LimitReached")
+            self.assertEqual(self.warnings(user, "limits.connections_per_user is 4"), times)
+            others.pop().close()
+            self.await_connections(client, 3)
+            others.append(self.connect())
+            self.await_connections(client, 4)
+        for times in (1, 2):
+            name = unique_name()
+            self.assertIsNone(client.broker("Create", name=name)[0])
+            for _ in range(3):
+                self.assertEqual(client.broker("Create", name=unique_name())[0], "io.zipc.Broker.LimitReached")
+            self.assertEqual(self.warnings(user, "limits.channels_per_user is 1"), times)
+            self.assertIsNone(client.broker("Remove", name=name)[0])
+
+    @staticmethod
+    def await_connections(client, count):
+        eventually(lambda: client.broker("Ping")[1]["connections"] == count, f"there are {count} connections")
+
+    def warnings(self, start, limit):
+        return sum(1 for line in self.log().splitlines() if start in line and line.endswith(limit))
+
+    def test_a_lack_of_descriptors_is_named_as_what_limits_the_connections(self):
+        self.write_config("")
+        self.start_zipcd(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)))
+        client = self.connect()
+        self.await_connections(client, 1)
+        for count in range(2, 6):
+            self.connect()
+            self.await_connections(client, count)
+        reply = self.connect().receive()
+        self.assertEqual(reply["error"], "io.zipc.Broker.LimitReached")
+        self.assertIn("(LimitNOFILE) is 120, enough for 5 connections", reply["parameters"]["limit"])
+
     def test_running_out_of_descriptors_ends_nothing(self):
         self.write_config("")
         self.start_zipcd(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
