@@ -387,6 +387,28 @@ class Transfers:
         self.assertEqual(self.leftovers(), [])
         self.assertFalse(os.path.exists(self.path("copy")))
 
+    def test_ends_no_stream_whose_producer_the_same_signal_has_ended(self):
+        processor = {min(os.sched_getaffinity(0))}
+        before = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, before)
+        os.sched_setaffinity(0, processor)
+        for _ in range(5):
+            sender = self.start("send", self.name, stdin=subprocess.PIPE)
+            os.sched_setscheduler(sender.popen.pid, os.SCHED_IDLE, os.sched_param(0))  # it runs when we wait: it finds both at once
+            sender.type(b"first\n")
+            self.waiting_for(1)
+            eventually(lambda: self.is_asleep(sender), "it waits for more")
+            sender.stdin.close()
+            sender.popen.send_signal(signal.SIGINT)
+            self.assertEqual(sender.finish(), 130, sender.err)
+            self.assertEqual(self.waits(), 1, "the end of the stream was sent")
+            os.unlink("/dev/shm" + self.name) if self.env["ZIPC_BROKER"] == "off" else self.check("remove", self.name, "--force")
+
+    @staticmethod
+    def is_asleep(run):
+        with open(f"/proc/{run.popen.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] == "S"
+
     def test_refuses_a_second_sender_and_a_second_receiver(self):
         sender = self.start("send", self.name, stdin=subprocess.PIPE)
         receiver = self.start("receive", self.name)

@@ -45,6 +45,7 @@ Result<std::size_t> Input::read(std::span<std::byte> room) {
   for (;;) {
     if (auto ready = wait_until_ready(fd_, Readiness::to_read); !ready) return ready.failure();
     const ssize_t count = ::read(fd_, room.data(), room.size());
+    if (count == 0 && interrupting_signal() != 0) return interrupted();  // which may be what has ended the input
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR && errno != EAGAIN) return system_failure("read", name_, errno);
   }

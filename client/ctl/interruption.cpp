@@ -62,7 +62,7 @@ Result<void> wait_until_ready(int fd, Readiness readiness) {
   while (arrived == 0) {
     if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR)
       return system_failure("wait for", "a file", errno);
-    if (watched[0].revents != 0) return {};
+    if (watched[0].revents != 0 && arrived == 0) return {};  // a producer that the same signal has ended makes the file ready, too
   }
   return interrupted();
 }

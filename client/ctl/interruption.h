@@ -25,7 +25,7 @@ inline constexpr std::chrono::milliseconds kSlice{100};
 
 enum class Readiness { to_read, to_write };
 
-/// Blocks until reading or writing `fd` would not. Fails when a signal has arrived.
+/// Blocks until reading or writing `fd` would not. Fails when a signal has arrived, also if `fd` is ready.
 [[nodiscard]] Result<void> wait_until_ready(int fd, Readiness readiness);
 
 /// Blocks until one of the two can be read or some signal has arrived: the caller looks which. Fails when it is one of

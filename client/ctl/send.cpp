@@ -35,8 +35,9 @@ class Outlet {
     }
   }
 
-  /// Sends what was written into the slot. An empty message ends the stream.
+  /// Sends what was written into the slot. An empty message ends the stream, which one that was interrupted does not.
   Result<void> publish(std::size_t size) {
+    if (size == 0 && interrupting_signal() != 0) return interrupted();
     if (const Error error = sender_.publish(size); error != Error::ok) return channel_failure(error, sender_.name());
     if (size != 0) tally_.add(size);
     progress_.update(tally_);
