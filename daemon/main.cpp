@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "common/standard_descriptors.h"
 #include "config/config.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
@@ -99,6 +100,7 @@ ExitCode run(const CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  zipc::occupy_standard_descriptors();
   CLI::App app("zipcd, the broker of zipc channels: hands out the ends of shared memory channels to processes.",
                "zipcd");
   CommandLine line;

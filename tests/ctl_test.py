@@ -32,6 +32,11 @@ def unique_name(what="x"):
     return f"/zctl.{os.getpid()}.{next(_numbers)}.{what}"
 
 
+def without(*descriptors):
+    """Options with which a program is started without these."""
+    return {"preexec_fn": lambda: [os.close(descriptor) for descriptor in descriptors]}
+
+
 class Run:
     """A zipcctl that runs. Its output is kept in files, so that it never waits for us."""
 
@@ -446,6 +451,13 @@ class Transfers:
         self.ends(receiver)
         self.assertEqual(receiver.out, b"second\n")
 
+    def test_writes_nowhere_else_when_a_standard_descriptor_is_closed(self):
+        self.fails(TIMEOUT, "no message arrived", "receive", self.name, "--timeout", "100ms", **without(0, 1))
+        self.fails(SYSTEM, "cannot write standard output: Bad file descriptor", "errors", **without(1))
+        self.fails(SYSTEM, "cannot read standard input: Bad file descriptor", "send", self.name, **without(0))
+        self.assertEqual(self.waits(), 0)
+        self.assertEqual(self.run_ctl("receive", self.name, "--timeout", "100ms", **without(0, 1, 2)), (TIMEOUT, "", ""))
+
     # -- Looking -------------------------------------------------------------------------------------------------------
 
     def test_dumps_the_header_and_all_without_taking_a_role(self):
@@ -562,6 +574,9 @@ class Brokered(Transfers, BrokeredTest):
         sender.end()
         eventually(lambda: self.get()["sender"] is None, "its role is free")
         self.assertRegex(self.check("list"), re.escape(self.name) + r" .* dynamic +(60min|1h)\n")
+
+    def test_says_that_it_cannot_list_without_a_standard_output(self):
+        self.fails(SYSTEM, "cannot write standard output: Bad file descriptor", "list", **without(1))
 
     def test_lists_channels_as_json(self):
         self.check("create", self.name, "--queue-size", 4, "--message-size", "1KiB", "--linger", "forever")

@@ -4,6 +4,7 @@
 #include "client/ctl/command_line.h"
 #include "client/ctl/complaint.h"
 #include "client/ctl/interruption.h"
+#include "common/standard_descriptors.h"
 
 namespace {
 
@@ -22,6 +23,7 @@ int run_command(const CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  zipc::occupy_standard_descriptors();
   const auto parsed = parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<Exit>(&parsed)) return exit->code;
   return run_command(std::get<CommandLine>(parsed));

@@ -540,6 +540,12 @@ class Reload(BrokerTest):
             process = subprocess.run(check, input=config, capture_output=True, text=True)
             self.assertEqual(process.returncode, expected, process.stderr)
 
+    def test_zipcd_without_standard_error_writes_its_log_nowhere_else(self):
+        self.stop_zipcd()
+        self.start_zipcd(preexec_fn=lambda: os.close(2))
+        self.ctl("create", SMALL)
+        self.assertEqual(os.stat(self.socket_path + ".lock").st_size, 0)
+
     def test_zipcd_does_not_start_on_a_bad_file(self):
         self.stop_zipcd()
         self.write_config("chanels: []\n")
