@@ -336,6 +336,7 @@ json::object encode(const ChannelInfo& c) {
           {"sender", encode(c.sender)},
           {"receiver", encode(c.receiver)},
           {"sent", c.sent},
+          {"sent_before", c.sent_before ? json::value(*c.sent_before) : json::value()},
           {"bytes_sent", c.bytes_sent},
           {"received", c.received},
           {"full", c.full},
@@ -476,6 +477,7 @@ Result<ChannelInfo> decode_channel(const json::object& channel) {
   c.sender = reader.optional_holder("sender");
   c.receiver = reader.optional_holder("receiver");
   c.sent = reader.number<std::uint64_t>("sent");
+  c.sent_before = reader.optional_number<std::uint64_t>("sent_before");
   c.bytes_sent = reader.number<std::uint64_t>("bytes_sent");
   c.received = reader.number<std::uint64_t>("received");
   c.full = reader.number<std::uint64_t>("full");

@@ -272,6 +272,7 @@ Result<Grant> Broker::grant(const Channel& channel, Role role, const SegmentId& 
   const bool watched = liveness_.watch(name, segment->fd.get());
   ZIPC_TEST_POINT("grant.before-registry");
   const LeaseId lease = registry_.grant(name, role, client, now);
+  if (role == Role::sender) registry_.set_sent_before(name, look.info ? std::optional(look.stats.sent) : std::nullopt);
   ZIPC_TEST_POINT("grant.after-registry");
   compare_queue(channel, look);
   tell(EventKind::leased, channel, role, client.pid, [&] {
@@ -325,6 +326,7 @@ Result<SegmentLook> Broker::replace_memory(const Channel& channel, const Client&
 ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
   const auto look = settle(channel, now);
   const ChannelSpec& spec = channel.spec;
+  const bool can_count = look && look->info && !look->info->existing_peer_seen;  // existing peers count nothing
   ChannelInfo info{.name = spec.name,
                    .params = spec.params,
                    .provisioned = spec.provisioned,
@@ -342,7 +344,8 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
                    .foreign = channel.backing && !channel.backing->ours,
                    .retired = static_cast<std::uint32_t>(channel.formers.size()),
                    .sender = zipc::describe(channel.lease(Role::sender), now),
-                   .receiver = zipc::describe(channel.lease(Role::receiver), now)};
+                   .receiver = zipc::describe(channel.lease(Role::receiver), now),
+                   .sent_before = can_count ? channel.sent_before : std::nullopt};
   if (const auto deadline = channel.reap_at())
     info.reaped_in_ms = std::max<std::int64_t>(0, milliseconds(*deadline - now));
   if (!look || !look->info) return info;
@@ -352,7 +355,7 @@ ChannelInfo Broker::describe(const Channel& channel, TimePoint now) {
   info.received = look->stats.received;
   info.full = look->stats.full;
   info.depth = look->stats.depth;
-  info.deepest = look->stats.deepest;
+  info.deepest = std::max(look->stats.deepest, look->stats.depth);  // the receiver notes it only when it has run out
   info.largest = look->stats.largest;
   for (const Role role : {Role::sender, Role::receiver}) {
     auto& holder = role == Role::sender ? info.sender : info.receiver;

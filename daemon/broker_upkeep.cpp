@@ -108,6 +108,7 @@ void Broker::adopt_holder(const std::string& name, Role role, const SegmentLook&
   Client holder;
   if (look.info) holder.pid = role == Role::sender ? look.info->sender_pid : look.info->receiver_pid;
   registry_.grant(name, role, holder, now);
+  if (role == Role::sender) registry_.set_sent_before(name, std::nullopt);
   ZIPC_TEST_POINT("adopt.before-watching");
   liveness_.watch_holder(name, look.fd.get());
   const Channel& channel = *registry_.find(name);

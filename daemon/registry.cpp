@@ -292,6 +292,7 @@ void Registry::set_backing(std::string_view name, std::optional<Backing> backing
     channel.waiting = 0;
     if (!channel.backing) --without_memory_;
     if (!backing) ++without_memory_;
+    channel.sent_before.reset();
     channel.backing = backing;
     channel.no_memory.clear();
   });
@@ -412,6 +413,8 @@ void Registry::set_waiting(std::string_view name, std::uint32_t depth, TimePoint
   Channel& channel = at(name);
   if (channel.waiting != depth) update(channel, now, [&] { channel.waiting = depth; });
 }
+
+void Registry::set_sent_before(std::string_view name, std::optional<std::uint64_t> sent) { at(name).sent_before = sent; }
 
 void Registry::configure(const ChannelSpec& spec, TimePoint now) {
   Channel& channel = at(spec.name);

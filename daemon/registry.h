@@ -85,6 +85,7 @@ struct Channel {
   bool existing_peer = false;  ///< an existing peer, which takes no lease, has it open
   bool draining = false;       ///< the configuration has dropped it: its messages are waited for, unlike others'
   std::uint32_t waiting = 0;   ///< messages found in it when it was last looked at
+  std::optional<std::uint64_t> sent_before;  ///< messages sent before its last sender came; nullopt: unknown
   TimePoint idle_since{};      ///< when it was last in use; meaningless while it is
   std::array<std::optional<Lease>, 2> leases;  ///< by index_of()
   std::vector<Former> formers;                 ///< the earliest first
@@ -225,6 +226,8 @@ class Registry {
   void set_existing_peer(std::string_view name, bool there, TimePoint now);
   /// So many messages were found waiting in the channel.
   void set_waiting(std::string_view name, std::uint32_t depth, TimePoint now);
+  /// So many messages had been sent through the channel when its sender came; nullopt: unknown.
+  void set_sent_before(std::string_view name, std::optional<std::uint64_t> sent);
   /// Another specification for a channel that exists, under the same name. If it is provisioned, it drains no longer.
   /// With another lease_ttl every holder has the whole of it before it.
   void configure(const ChannelSpec& spec, TimePoint now);

@@ -120,9 +120,9 @@ def holder(pid=NOT_RUNNING, **facts):
 def channel(name="/camera", queue_size=64, message_size=1024, **facts):
     full = {"name": name, "params": {"queue_size": queue_size, "message_size": message_size}, "provisioned": True,
             "mode": 0o660, "owner": 0x7FFFFFF0, "group": 0x7FFFFFF1, "linger_ms": 10_000, "reaped_in_ms": -1, "bytes": 73_728,
-            "generation": 1, "draining": False, "existing_peer": False, "lease_ttl_ms": -1,
-            "waiting": "adaptive", "no_memory": None, "foreign": False, "retired": 0,
-            "sender": None, "receiver": None, "sent": 0, "bytes_sent": 0, "received": 0, "full": 0, "depth": 0, "deepest": 0, "largest": 0}
+            "generation": 1, "draining": False, "existing_peer": False, "lease_ttl_ms": -1, "waiting": "adaptive", "no_memory": None,
+            "foreign": False, "retired": 0, "sender": None, "receiver": None, "sent": 0, "sent_before": None, "bytes_sent": 0, "received": 0,
+            "full": 0, "depth": 0, "deepest": 0, "largest": 0}
     full.update(facts)
     return full
 
@@ -226,6 +226,7 @@ class Watch(FakeBrokerTest):
 class Catalogue(FakeBrokerTest):
     def test_get_shows_every_fact(self):
         info = channel(generation=3, draining=True, existing_peer=True, lease_ttl_ms=5000, waiting="poll", retired=2, largest=512,
+                       sent_before=3,
                        sender=holder(42, uid=1000, held_ms=2000, expires_in_ms=4000, asleep_ms=1500, behind=True),
                        receiver=holder(43, uid=1000, held_ms=1000, idle_ms=35_000))
         self.broker.replies["Get"] = {"channel": info}

@@ -22,8 +22,8 @@ from harness import WATCHDOG_S, eventually  # noqa: E402
 
 ZIPCCTL, ZIPCD = os.environ.get("ZIPCCTL"), os.environ.get("ZIPCD")
 
-TIMEOUT, TOO_LARGE, CLOSED, ROLE_TAKEN, MISMATCH, NOT_FOUND, EXISTS, IN_USE, PROVISIONED = 7, 8, 9, 10, 11, 12, 13, 14, 15
-DENIED, NO_BROKER, UNSUPPORTED, SYSTEM, USAGE, INVALID_NAME, INVALID_PARAMS = 16, 21, 25, 1, 2, 3, 4
+TIMEOUT, TOO_LARGE, ROLE_TAKEN, MISMATCH, NOT_FOUND, EXISTS, IN_USE, PROVISIONED = 7, 8, 10, 11, 12, 13, 14, 15
+DENIED, NO_BROKER, UNSUPPORTED, PEER_GONE, SYSTEM, USAGE, INVALID_NAME, INVALID_PARAMS = 16, 21, 25, 26, 1, 2, 3, 4
 
 _numbers = itertools.count()
 
@@ -172,9 +172,12 @@ channels:
         self.env.update(ZIPC_BROKER="require", ZIPC_SOCKET=self.socket)
         self.log = open(self.path("zipcd.log"), "wb")
         self.addCleanup(self.log.close)
-        self.zipcd = subprocess.Popen([ZIPCD, "--config", config, "--socket", self.socket], stdin=subprocess.DEVNULL,
-                                      stderr=self.log)
+        self.command = [ZIPCD, "--config", config, "--socket", self.socket]
+        self.start_zipcd()
         self.addCleanup(self.stop_zipcd)
+
+    def start_zipcd(self):
+        self.zipcd = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=self.log)
         eventually(lambda: self.zipcd.poll() is not None or self.run_ctl("ping")[0] == 0, "zipcd answers")
         self.assertIsNone(self.zipcd.poll(), self.read("zipcd.log"))
 
@@ -182,6 +185,10 @@ channels:
         if self.zipcd.poll() is None:
             self.zipcd.send_signal(number)
             self.zipcd.wait(WATCHDOG_S)
+
+    def restart_zipcd(self):
+        self.stop_zipcd(signal.SIGKILL)
+        self.start_zipcd()
 
     def get(self, name=None):
         return json.loads(self.check("get", name or self.name, "--json"))
@@ -438,14 +445,19 @@ class Transfers:
         self.assertFalse(os.path.exists(self.path("copy")))
         self.assertEqual(self.leftovers(), [])
 
-    def test_goes_on_with_the_next_receiver_when_one_is_killed(self):
+    def stream_that_has_lost_its_receiver(self):
+        """Its sender. The first message has gone with the receiver."""
         sender = self.start("send", self.name, stdin=subprocess.PIPE)
         killed = self.start("receive", self.name)
         sender.type(b"first\n")
         eventually(lambda: killed.out == b"first\n", "it arrives")
         eventually(lambda: self.waits() == 0, "it is taken out")
         killed.end(signal.SIGKILL)
-        receiver = self.start("receive", self.name)
+        return sender
+
+    def test_goes_on_with_the_next_receiver_when_one_is_killed(self):
+        sender = self.stream_that_has_lost_its_receiver()
+        receiver = self.start("receive", self.name, "--rest")
         sender.type(b"second\n")
         self.ends(sender)
         self.ends(receiver)
@@ -549,7 +561,7 @@ class Direct(Transfers, CtlTest):
 
 
 class Brokered(Transfers, BrokeredTest):
-    code_after_killed_sender = CLOSED
+    code_after_killed_sender = PEER_GONE
 
     def test_copies_over_a_channel_of_the_configuration(self):
         self.assertEqual(self.roundtrip(self.provisioned, self.big), self.big)
@@ -568,7 +580,7 @@ class Brokered(Transfers, BrokeredTest):
         lines = self.check("list").splitlines()
         self.assertEqual(lines[0].split(), "NAME SLOTS SIZE DEPTH DEEPEST SENT RECEIVED FULL SENDER RECEIVER GEN KIND LEFT".split())
         row = next(line.split() for line in lines if line.startswith(self.name + " "))
-        self.assertEqual(row[:5] + row[6:], [self.name, "64", "64", "KiB", "2", "2", "0", "0", str(sender.popen.pid), "-",
+        self.assertEqual(row, [self.name, "64", "64", "KiB", "2", "2", "2", "0", "0", str(sender.popen.pid), "-",
                                              "1", "dynamic", "-"])
         self.assertTrue(any(line.startswith(self.provisioned + " ") and "provisioned" in line for line in lines))
         sender.end()
@@ -636,8 +648,54 @@ class Brokered(Transfers, BrokeredTest):
         eventually(lambda: self.waits() == 0, "it is taken out")
         first.end(signal.SIGINT)
         self.start("send", self.name, self.file("source", b"y" * 100), "--frame", 1)
-        self.ends(receiver, CLOSED)
+        self.ends(receiver, PEER_GONE)
         self.assertFalse(os.path.exists(self.path("copy")))
+
+    def test_takes_the_rest_of_a_stream_for_no_whole_file(self):
+        sender = self.stream_that_has_lost_its_receiver()
+        sender.type(b"second\n")
+        self.waiting_for(1)
+        sentence = "another receiver has taken the first 1 message of the stream on " + self.name
+        self.assertIn("hint: have it sent again; receive --rest", self.fails(IN_USE, sentence, "receive", self.name, self.path("copy")))
+        self.assertFalse(os.path.exists(self.path("copy")))
+        self.assertEqual(self.waits(), 1)
+        sender.stdin.close()
+        self.waiting_for(2)
+        self.check("receive", self.name, self.path("copy"), "--rest")
+        self.ends(sender)
+        self.assertEqual(self.read("copy"), b"second\n")
+
+    def test_passes_on_the_rest_of_a_stream_and_says_at_its_end_that_it_was_not_all(self):
+        sender = self.stream_that_has_lost_its_receiver()
+        receiver = self.start("receive", self.name)
+        sender.type(b"second\n")
+        eventually(lambda: receiver.out == b"second\n", "it arrives")
+        sender.stdin.close()
+        self.ends(receiver, IN_USE)
+        self.fails(IN_USE, "taken the first 2 messages", "receive", self.name)
+        self.assertIsNone(sender.popen.poll(), "it was told that all was received")
+        self.check("receive", self.name, "--rest")
+        self.ends(sender)
+
+    def test_takes_a_stream_that_follows_one_that_broke_off_for_whole(self):
+        self.stream_that_has_lost_its_receiver().end()
+        for first in ("sender", "receiver"):
+            self.assertEqual(self.roundtrip(self.name, b"x", receiver_first=first == "receiver"), b"x")
+            broken = self.start("send", self.name, stdin=subprocess.PIPE)
+            receiver = self.start("receive", self.name)
+            broken.type(b"half")
+            eventually(lambda: receiver.out == b"half", "it arrives")
+            broken.end()
+            self.ends(receiver, PEER_GONE)
+
+    def test_knows_after_its_own_restart_only_of_senders_that_come(self):
+        sender = self.stream_that_has_lost_its_receiver()
+        self.assertEqual(self.get()["sent_before"], 0)
+        self.restart_zipcd()
+        self.assertIsNone(self.get()["sent_before"])
+        receiver = self.start("receive", self.name)
+        self.ends(sender)
+        self.ends(receiver)
 
     def test_goes_on_when_the_broker_is_killed(self):
         sender = self.start("send", self.name, stdin=subprocess.PIPE)

@@ -121,6 +121,7 @@ TEST(Protocol, CarriesAChannelAcross) {
   channel.sender = Holder{.lease = 3, .pid = 10, .uid = 1000, .held_ms = 5};
   channel.waiting = Waiting::poll;
   channel.sent = ~std::uint64_t{0};
+  channel.sent_before = 7;
   channel.reaped_in_ms = -1;
   const auto again = decode_channel(encode(channel));
   ASSERT_TRUE(again) << again.failure().message;
@@ -131,7 +132,16 @@ TEST(Protocol, CarriesAChannelAcross) {
   EXPECT_FALSE(again->receiver);
   EXPECT_EQ(again->waiting, Waiting::poll);
   EXPECT_EQ(again->sent, channel.sent);
+  EXPECT_EQ(again->sent_before, channel.sent_before);
   EXPECT_EQ(again->reaped_in_ms, -1);
+}
+
+TEST(Protocol, TakesAChannelOfABrokerThatDoesNotSayWhatWasSentBefore) {
+  json::object channel = encode(ChannelInfo{});
+  channel.erase("sent_before");
+  const auto again = decode_channel(channel);
+  ASSERT_TRUE(again) << again.failure().message;
+  EXPECT_FALSE(again->sent_before);
 }
 
 TEST(Protocol, TakesAWayToWaitThatIsMissingOrUnknownForTheAdaptiveOne) {

@@ -217,6 +217,7 @@ void configure_receive(CLI::App& receive, ReceiveOptions& options) {
   receive.add_flag("--lines", options.lines, "A newline after each message that does not end in one");
   add_bytes(receive, "--frame", options.frame, "Refuse messages of any other size; only the last may be shorter");
   receive.add_flag("--follow", options.follow, "Go on after the end of the stream, until a signal");
+  receive.add_flag("--rest", options.rest, "What is left of a stream that another receiver has begun");
   add_number(receive, "--count", options.count, "End after N messages");
   add_timeout(receive, options.timeout, "Give up when no message arrives for so long (default: forever)");
   receive.add_flag("--quiet,-q", options.quiet, "Show no progress");

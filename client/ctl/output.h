@@ -25,6 +25,8 @@ class Output {
   ~Output();
 
   [[nodiscard]] bool is_standard_output() const noexcept;
+  /// Whether nothing is to be seen before commit().
+  [[nodiscard]] bool shows_when_complete() const noexcept { return !temporary_.empty(); }
 
   /// Writes all of it. Fails when a signal arrives meanwhile. Error::system.
   [[nodiscard]] Result<void> write(std::span<const std::byte> bytes);

@@ -47,6 +47,7 @@ json::value from(const ChannelInfo& channel) {
           {"sender", from(channel.sender)},
           {"receiver", from(channel.receiver)},
           {"sent", channel.sent},
+          {"sent_before", channel.sent_before ? json::value(*channel.sent_before) : json::value()},
           {"bytes_sent", channel.bytes_sent},
           {"received", channel.received},
           {"full", channel.full},

@@ -20,8 +20,10 @@ constexpr milliseconds kEndMarkerWait{100};  // for what follows the last of --c
 /// The receiving end, and how it waits for the sender.
 class Inlet {
  public:
-  Inlet(Receiver& receiver, Access& access, Progress& progress, const ReceiveOptions& options)
-      : receiver_(receiver), progress_(progress), options_(options), watch_(access, options.channel) {}
+  Inlet(Receiver& receiver, Access& access, Progress& progress, const ReceiveOptions& options,
+        bool shows_when_complete)
+      : receiver_(receiver), progress_(progress), options_(options), watch_(access, options.channel, receiver),
+        shows_when_complete_(shows_when_complete) {}
 
   /// The oldest message, when there is one. It stays in the channel until done_with() it.
   Result<Message> next() {
@@ -79,15 +81,19 @@ class Inlet {
   }
 
   /// Looks at who sent it: at the first message of a stream, at one after a pause, and at the end. As long as the
-  /// channel has not run dry, nobody else can have begun: `send` does not while messages are waiting.
+  /// channel has not run dry, nobody else can have begun: `send` does not while messages are waiting. What cannot become
+  /// complete is refused before anything is taken out; what is written as it comes is passed on, but not called complete.
   Result<Message> accept(const Message& message, bool after_pause) {
     const bool end = message.data.empty();
     if (options_.follow) return message;
     if (!watch_.within_stream()) {
-      if (!end) watch_.stream_begins();
+      watch_.stream_begins();
       ran_dry_ = false;
     } else if (ran_dry_ && (after_pause || end)) {
       if (auto failure = watch_.replaced()) return *failure;
+    }
+    if (!options_.rest && !options_.count && (end || shows_when_complete_)) {
+      if (auto failure = watch_.begun_elsewhere()) return *failure;
     }
     return message;
   }
@@ -102,6 +108,7 @@ class Inlet {
   Progress& progress_;
   const ReceiveOptions& options_;
   SenderWatch watch_;
+  bool shows_when_complete_;  ///< what is received
   bool ran_dry_ = false;  ///< since the first message of the stream
   Tally tally_;
 };
@@ -170,7 +177,7 @@ Result<void> run(Access& access, const ReceiveOptions& options) {
   if (!receiver) return receiver.failure();
 
   Progress progress("receive " + options.channel, {}, options.quiet);
-  Inlet inlet(*receiver, access, progress, options);
+  Inlet inlet(*receiver, access, progress, options, output->shows_when_complete());
   auto received = receive(inlet, *output, options);
   const bool followed = options.follow && interrupting_signal() != 0;  // which is how that ends
   if (!received && !followed) return received;

@@ -17,6 +17,7 @@ struct ReceiveOptions {
   std::optional<std::uint64_t> count;  ///< messages after which to end
   bool lines = false;                  ///< a newline after each message that does not end in one
   bool follow = false;                 ///< go on with the next stream, and the next sender
+  bool rest = false;                   ///< although another receiver has taken the beginning of the stream
   milliseconds timeout = kNoLimit;     ///< longest wait for a message
   bool quiet = false;
   bool json = false;

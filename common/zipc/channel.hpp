@@ -53,6 +53,7 @@ struct ChannelInfo {
   std::optional<Holder> sender;
   std::optional<Holder> receiver;
   std::uint64_t sent = 0;       ///< messages, ever
+  std::optional<std::uint64_t> sent_before;  ///< of those, before the present or last sender came; nothing: unknown
   std::uint64_t bytes_sent = 0;
   std::uint64_t received = 0;   ///< messages, ever
   std::uint64_t full = 0;       ///< how often the sender met a full queue
