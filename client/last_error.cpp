@@ -61,6 +61,15 @@ void set_last_error(Error code, const ZipcContext& context, std::size_t size) no
   last.needs_words = true;
 }
 
+void set_wrong_role(const ZipcContext& context) noexcept {
+  const bool is_sender = context.mode == static_cast<std::uint8_t>(Role::sender);
+  set_last_error(Error::closed, context);
+  std::snprintf(last.error.message, sizeof last.error.message, "this context is the %s of %s; %s needs a %s",
+                is_sender ? "sender" : "receiver", last.name[0] != '\0' ? last.name : "(no name)",
+                is_sender ? "receiving" : "sending", is_sender ? "receiver" : "sender");
+  last.needs_words = false;
+}
+
 }  // namespace zipc
 
 const ZipcError* zipc_last_error(void) {

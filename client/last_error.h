@@ -14,4 +14,7 @@ namespace zipc {
 /// `size`: of the message, for Error::message_too_large.
 [[gnu::cold]] void set_last_error(Error code, const ZipcContext& context, std::size_t size = 0) noexcept;
 
+/// Notes Error::closed for `context`, which is open and has the other role than the call needs. The sentence says both.
+[[gnu::cold]] void set_wrong_role(const ZipcContext& context) noexcept;
+
 }  // namespace zipc

@@ -584,8 +584,10 @@ TEST_F(CApi, RefusesToSendOnAReceiverAndToReceiveOnASender) {
   std::uint8_t* message = nullptr;
   EXPECT_FALSE(send(receiver, "x"));
   EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_EQ(zipc_last_error()->message, "this context is the receiver of " + std::string(name()) + "; sending needs a sender");
   EXPECT_EQ(zipc_receive(&sender, &message), 0u);
   EXPECT_EQ(last(), ZIPC_ERROR_CLOSED);
+  EXPECT_EQ(zipc_last_error()->message, "this context is the sender of " + std::string(name()) + "; receiving needs a receiver");
 }
 
 TEST_F(CApi, RefusesNullPointersWithAnAnswer) {
