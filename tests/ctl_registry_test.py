@@ -635,7 +635,7 @@ class Top(FakeBrokerTest):
         self.assertEqual(program.err, "")
 
     def test_gives_the_terminal_back_when_a_signal_ends_it(self):
-        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)):
             program = self.top([channel()])
             self.shows(program, "^/camera")
             self.assertFalse(program.restored())

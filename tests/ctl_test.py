@@ -398,6 +398,14 @@ class Transfers:
                 self.assertRegex(run.err, "^zipcctl: ended by SIG(INT|TERM)\n$")
         self.assertEqual(self.leftovers(), [])
         self.assertFalse(os.path.exists(self.path("copy")))
+        self.assertEqual(self.start_and_wait().end(signal.SIGHUP), 129)
+
+    def start_and_wait(self):
+        name = unique_name()
+        self.addCleanup(self.forget, name)
+        run = self.start("receive", name, self.path("copy"))
+        eventually(lambda: self.leftovers() and os.path.exists("/dev/shm" + name), "it waits")
+        return run
 
     def test_ends_no_stream_whose_producer_the_same_signal_has_ended(self):
         processor = {min(os.sched_getaffinity(0))}

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kCommon =
     "Every command takes --socket PATH and --no-broker: see zipcctl --help.\n"
-    "Exit codes: 0 done, 2 wrong usage, 130 and 143 ended by SIGINT and SIGTERM,\n"
+    "Exit codes: 0 done, 2 wrong usage, 129, 130 and 143 ended by SIGHUP, SIGINT and SIGTERM,\n"
     "otherwise the number of the error, which 'zipcctl errors' explains.\n"
     "Environment: ZIPC_SOCKET=PATH, ZIPC_BROKER=auto|require|off. Manual: man zipcctl\n";
 

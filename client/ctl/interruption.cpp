@@ -42,6 +42,7 @@ void handle(int number) {
 Result<void> note_signals() {
   if (pipe(wake_pipe.data()) != 0) return system_failure("make", "a pipe", errno);
   fcntl(wake_pipe[1], F_SETFL, O_NONBLOCK);
+  handle(SIGHUP);
   handle(SIGINT);
   handle(SIGTERM);
   signal(SIGPIPE, SIG_IGN);
@@ -51,7 +52,8 @@ Result<void> note_signals() {
 int interrupting_signal() noexcept { return arrived; }
 
 Failure interrupted() {
-  return Failure{Error::system, std::string("ended by ") + (arrived == SIGINT ? "SIGINT" : "SIGTERM")};
+  const char* name = arrived == SIGHUP ? "SIGHUP" : arrived == SIGINT ? "SIGINT" : "SIGTERM";
+  return Failure{Error::system, std::string("ended by ") + name};
 }
 
 Result<void> wait_until_ready(int fd, Readiness readiness) {

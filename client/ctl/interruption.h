@@ -1,5 +1,5 @@
-/// SIGINT and SIGTERM end a transfer where it can be ended: between two messages, or while it waits. The same for a
-/// watch.
+/// SIGHUP, SIGINT and SIGTERM end a transfer where it can be ended: between two messages, or while it waits. The same for
+/// whoever looks on.
 ///
 /// The state is the process's, as signal handlers are. A signal that arrives just before a wait is not lost: it also
 /// makes a pipe readable, which every wait for a file looks at.
@@ -13,7 +13,7 @@ namespace zipc::ctl {
 /// Of a wait that no signal ends: how late one may be noticed.
 inline constexpr std::chrono::milliseconds kSlice{100};
 
-/// From now on SIGINT and SIGTERM are noted (a second one ends the process at once), and SIGPIPE is an error of
+/// From now on SIGHUP, SIGINT and SIGTERM are noted (a second one ends the process at once), and SIGPIPE is an error of
 /// write(). A signal that the parent has told us to ignore stays ignored.
 [[nodiscard]] Result<void> note_signals();
 
