@@ -458,7 +458,7 @@ class Advise(FakeBrokerTest):
                          channel("/fine", **self.busy),
                          channel("/huge", queue_size=4096, message_size=1 << 20, **self.busy | {"deepest": 3})),
             "# From 3 channels and 37,035 messages through them. As good as that traffic stands for what is to come.\n"
-            "# Where the configuration has a channel already, change the sizes of its entry.\n"
+            "# Only a part: change these entries of the configuration. As a whole one it would drain all other channels.\n"
             "channels:\n"
             "  # the sender met a full queue 1,234 times\n"
             "  # now queue_size: 64, message_size: 1KiB\n"
@@ -508,8 +508,10 @@ class Advise(FakeBrokerTest):
 
     def test_says_that_there_is_nothing_to_advise(self):
         self.broker.replies["List"] = {"channels": [channel(sent=1)]}
-        self.assertEqual(self.run_ctl("advise"), (0, "channels: []\n", "zipcctl: nothing to advise, from 1 channel and 1 message "
-                                                  "through it; nothing is made smaller for less than 5,000 messages\n"))
+        self.assertEqual(self.run_ctl("advise"), (0, "# Only a part: change these entries of the configuration. As a whole one it would "
+                                                  "drain all other channels.\nchannels: []\n",
+                                                  "zipcctl: nothing to advise, from 1 channel and 1 message through it; nothing "
+                                                  "is made smaller for less than 5,000 messages\n"))
         self.assertEqual(json.loads(self.check("advise", "--json")), {"advice": [], "channels": 1, "messages": 1})
 
 

@@ -29,9 +29,15 @@ Access::Access(AccessOptions options) : options_(std::move(options)) {
     setenv("ZIPC_SOCKET", options_.socket.c_str(), 1);
     setenv("ZIPC_BROKER", "require", 1);
   }
-  const char* use = getenv("ZIPC_BROKER");
-  if (use != nullptr && std::string_view(use) == "off") use_ = Broker::off;
-  if (use != nullptr && std::string_view(use) == "require") use_ = Broker::required;
+  use_ = chosen_by_environment();
+}
+
+Access::Broker Access::chosen_by_environment() {
+  const char* word = getenv("ZIPC_BROKER");
+  const std::string_view use = word == nullptr ? "" : word;
+  if (use.empty() || use == "auto") return Broker::automatic;
+  if (use == "require") return Broker::required;
+  return use == "off" ? Broker::off : Broker::unknown;
 }
 
 Result<std::reference_wrapper<Client>> Access::broker() {
@@ -39,8 +45,15 @@ Result<std::reference_wrapper<Client>> Access::broker() {
     return advised(Failure{Error::no_broker, "this needs a broker, and none may be asked"},
                    "leave out --no-broker and ZIPC_BROKER=off");
   }
+  if (use_ == Broker::unknown) {
+    return advised(Failure{Error::invalid_argument, "ZIPC_BROKER is '" + std::string(getenv("ZIPC_BROKER")) + "'"},
+                   "it must be auto, require or off");
+  }
   if (!client_) {
     auto client = Client::connect(options_.socket);
+    if (client.error() == Error::no_broker) {
+      return advised(client.failure(), "start zipcd, or name its socket with --socket or ZIPC_SOCKET");
+    }
     if (!client) return client.failure();
     client_.emplace(*std::move(client));
   }

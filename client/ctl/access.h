@@ -38,7 +38,7 @@ class Access {
   explicit Access(AccessOptions options);
 
   /// The connection to the broker, made at the first call. Error::no_broker when none may be asked or none listens;
-  /// protocol.
+  /// protocol; invalid_argument: ZIPC_BROKER is none of its words.
   [[nodiscard]] Result<std::reference_wrapper<Client>> broker();
 
   /// The same, or null when there is none and channels may be made without one.
@@ -50,7 +50,9 @@ class Access {
   [[nodiscard]] Result<Receiver> receiver(std::string_view name, const Sizes& sizes);
 
  private:
-  enum class Broker { automatic, required, off };
+  enum class Broker { automatic, required, off, unknown };
+
+  [[nodiscard]] static Broker chosen_by_environment();
 
   AccessOptions options_;
   Broker use_ = Broker::automatic;

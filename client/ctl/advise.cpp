@@ -51,9 +51,10 @@ std::string basis_of(const std::vector<ChannelInfo>& channels) {
 }
 
 std::string yaml_of(const std::vector<Advice>& advice, const std::vector<ChannelInfo>& channels) {
-  if (advice.empty()) return "channels: []\n";
-  std::string text = "# From " + basis_of(channels) + ". As good as that traffic stands for what is to come.\n" +
-                     "# Where the configuration has a channel already, change the sizes of its entry.\nchannels:\n";
+  const std::string part = "# Only a part: change these entries of the configuration. As a whole one it would drain all other channels.\n";
+  if (advice.empty()) return part + "channels: []\n";
+  std::string text =
+      "# From " + basis_of(channels) + ". As good as that traffic stands for what is to come.\n" + part + "channels:\n";
   for (const Advice& one : advice) text += yaml_of(one);
   return text;
 }
