@@ -1,8 +1,11 @@
 // zipcd, the broker of zipc channels: its command line.
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string>
 #include <variant>
 
@@ -22,7 +25,7 @@ Signals:
 
 Exit status:
   0  ended by a signal, or the configuration is valid
-  1  cannot run, for the reason given
+  1  cannot run, or print, for the reason given
   2  wrong usage
   3  the configuration has mistakes
   4  another zipcd runs on the socket
@@ -43,15 +46,22 @@ void add_options(CLI::App& app, CommandLine& line) {
                                                     {"info", Level::info},
                                                     {"warning", Level::warning},
                                                     {"error", Level::error}};
+  const auto set_level = [&line](const std::string& word) {
+    const auto level = kLevels.find(CLI::detail::to_lower(word));
+    if (level == kLevels.end()) {
+      throw CLI::ValidationError("--log-level", "'" + word + "' is none of trace, debug, info, warning and error");
+    }
+    line.level = level->second;
+  };
   app.add_option("--config", line.config_file,
                  "The configuration; the default is " ZIPC_CONFIG_FILE ", if there is one")
       ->type_name("FILE");
   app.add_option("--socket", line.socket_path, "Where to listen, instead of where the configuration says")
       ->type_name("PATH");
   app.add_flag("--check-config", line.check_config, "Say what is wrong with the configuration, and end");
-  app.add_option("--log-level", line.level, "Least important lines to write: trace, debug, info, warning or error")
+  app.add_option_function<std::string>("--log-level", set_level,
+                                       "Least important lines to write: trace, debug, info, warning or error")
       ->type_name("LEVEL")
-      ->transform(CLI::Transformer(kLevels, CLI::ignore_case).description(""))
       ->default_str("info");
   app.set_version_flag("--version", "zipcd " ZIPC_VERSION, "Print the version, and end");
   app.set_help_flag("-h,--help", "Print this, and end");
@@ -77,10 +87,16 @@ ExitCode report(const std::vector<zipc::Diagnostic>& mistakes, bool to_person) {
   return kBadConfig;
 }
 
+/// Writes to standard output, all of it: a full disk is an error.
+ExitCode print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return kEnded;
+  std::fprintf(stderr, "zipcd: cannot write standard output: %s\n", std::strerror(errno));
+  return kFailed;
+}
+
 ExitCode report_valid(const zipc::Config& config, const std::string& file) {
-  std::printf("%s: ok, %zu channel%s\n", file.empty() ? "no configuration file, so the defaults" : file.c_str(),
-              config.channels.size(), config.channels.size() == 1 ? "" : "s");
-  return kEnded;
+  return print((file.empty() ? "no configuration file, so the defaults" : file) + ": ok, " +
+               std::to_string(config.channels.size()) + (config.channels.size() == 1 ? " channel\n" : " channels\n"));
 }
 
 ExitCode run(const CommandLine& line) {
@@ -108,8 +124,13 @@ int main(int argc, char** argv) {
     add_options(app, line);
     app.parse(argc, argv);
     return run(line);
+  } catch (const CLI::Success& help_or_version) {
+    std::ostringstream text;
+    app.exit(help_or_version, text, text);
+    return print(text.str());
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kEnded : kWrongUsage;
+    app.exit(error);
+    return kWrongUsage;
   } catch (const std::exception& error) {
     zipc::log::error(error.what());
     return kFailed;

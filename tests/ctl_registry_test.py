@@ -678,8 +678,8 @@ class Top(FakeBrokerTest):
             self.assertIn(sentence, program.err)
 
     def test_needs_a_sensible_interval(self):
-        for interval in ("0", "99ms", "forever", "2h"):
-            self.fails(ctl_test.USAGE, "100ms to 1h", "top", "--interval", interval)
+        for interval in ("0", "1", "99ms", "forever", "2h"):
+            self.assertNotIn("or forever", self.fails(ctl_test.USAGE, "100ms to 1h", "top", "--interval", interval))
 
     def test_ends_when_the_terminal_goes(self):
         program = self.top([channel()])

@@ -754,8 +754,28 @@ class CommandLine(CtlTest):
             self.assertRegex(table, rf"(?m)^ *{error['number']}  {error['name']} +{re.escape(error['summary'])}")
 
     def test_says_when_its_output_cannot_be_written(self):
-        with open("/dev/full", "wb") as full:
-            self.fails(SYSTEM, "cannot write standard output: No space left", "errors", stdout=full)
+        for command in (["errors"], ["--help"], ["--version"], ["send", "--help"]):
+            with open("/dev/full", "wb") as full:
+                self.fails(SYSTEM, "cannot write standard output: No space left", *command, stdout=full)
+
+    def test_says_what_may_have_been_meant(self):
+        for typo, meant in (("lst", "list"), ("recieve", "receive"), ("sned", "send"), ("reszie", "resize")):
+            self.fails(USAGE, f"there is no command '{typo}': did you mean '{meant}'\\?", typo)
+        self.assertNotIn("did you mean", self.fails(USAGE, "there is no command 'frobnicate'", "frobnicate"))
+        for typo, meant in (("1MB", "1MiB"), ("64k", "64KiB"), ("2gb", "2GiB"), ("3Mib", "3MiB")):
+            self.fails(USAGE, f"'{typo}' is not a size such as .*: did you mean {meant}\\?", "create", self.name, "--message-size", typo)
+        for nonsense in ("MB", "1MBit", "1TB", "1 "):
+            self.assertNotIn("did you mean", self.fails(USAGE, "is not a size", "create", self.name, "--message-size", nonsense))
+
+    def test_refuses_a_choice_of_broker_that_there_is_not(self):
+        self.env["ZIPC_BROKER"] = "of"
+        for command in (["list"], ["send", self.name], ["create", self.name], ["get", self.name]):
+            self.fails(USAGE, "ZIPC_BROKER is 'of'", *command)
+
+    def test_gives_no_advice_that_leads_back(self):
+        self.env.update(ZIPC_BROKER="auto", ZIPC_SOCKET=self.path("nobody"))
+        self.assertNotIn("ZIPC_BROKER=off", self.fails(NO_BROKER, "no broker listens", "list"))
+        self.assertIn("and a message_size of 1 to", self.fails(INVALID_PARAMS, "", "create", self.name, "--queue-size", 1 << 25))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 #include "client/ctl/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
-#include <iostream>
 #include <limits>
+#include <numeric>
+#include <sstream>
+
+#include "client/ctl/complaint.h"
 
 namespace zipc::ctl {
 namespace {
@@ -50,6 +54,12 @@ void add_sizes(CLI::App& app, Sizes& sizes) {
 
 void add_timeout(CLI::App& app, milliseconds& timeout, const std::string& text) {
   add_parsed(app, "--timeout", "DURATION", text, parse_duration, [&timeout](milliseconds parsed) { timeout = parsed; });
+}
+
+Result<milliseconds> parse_interval(std::string_view text) {
+  const auto interval = parse_duration(text);
+  if (interval && *interval >= kTopIntervalMin && *interval <= kTopIntervalMax) return interval;
+  return Failure{Error::invalid_argument, "'" + std::string(text) + "' is not a duration from 100ms to 1h, such as 500ms"};
 }
 
 void add_channel(CLI::App& app, std::string& channel) {
@@ -103,12 +113,7 @@ void add_observers(CLI::App& app, Command& command) {
   add_command<TopOptions>(app, command, "top", "Show what goes through the channels, live on the terminal",
                           "  zipcctl top\n  zipcctl top --interval 200ms\n", [](CLI::App& top, TopOptions& options) {
                             add_parsed(top, "--interval", "DURATION", "Between two looks, e.g. 500ms (default: 1s)",
-                                       parse_duration, [&options](milliseconds parsed) {
-                                         if (parsed < kTopIntervalMin || parsed > kTopIntervalMax) {
-                                           throw CLI::ValidationError("--interval", "is 100ms to 1h");
-                                         }
-                                         options.interval = parsed;
-                                       });
+                                       parse_interval, [&options](milliseconds parsed) { options.interval = parsed; });
                           });
   add_command<WatchOptions>(
       app, command, "watch", "Show what happens to channels, as it happens",
@@ -235,11 +240,40 @@ void add_transfer(CLI::App& app, Command& command) {
                               configure_receive);
 }
 
+/// How many letters are to be changed, left out or added to make one word of the other (Levenshtein).
+std::size_t distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (const char letter : from) {
+    std::size_t diagonal = std::exchange(row[0], row[0] + 1);
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      const std::size_t changed = diagonal + (letter == to[i] ? 0 : 1);
+      diagonal = row[i + 1];
+      row[i + 1] = std::min({changed, row[i] + 1, row[i + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// ": did you mean 'list'?", if a command is as similar as that.
+std::string similar_command(const CLI::App& app, const std::string& word) {
+  constexpr std::size_t kFurthest = 2;
+  std::string nearest;
+  std::size_t least = std::min(kFurthest + 1, word.size());
+  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const std::size_t far = distance(word, subcommand->get_name());
+    if (far < least) nearest = subcommand->get_name();
+    least = std::min(least, far);
+  }
+  return nearest.empty() ? "" : ": did you mean '" + nearest + "'?";
+}
+
 int complain_about(const CLI::App& app, const CLI::ParseError& error) {
   std::string command = "zipcctl";
   for (const CLI::App* subcommand : app.get_subcommands()) command.append(" ").append(subcommand->get_name());
   const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
-  const std::string sentence = unknown.empty() ? error.what() : "there is no command '" + unknown.front() + "'";
+  const std::string sentence =
+      unknown.empty() ? error.what() : "there is no command '" + unknown.front() + "'" + similar_command(app, unknown.front());
   std::fprintf(stderr, "zipcctl: %s\nhint: %s --help\n", sentence.c_str(), command.c_str());
   return kWrongUsage;
 }
@@ -266,7 +300,10 @@ std::variant<CommandLine, Exit> parse_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
-    return Exit{app.exit(help_or_version)};
+    std::ostringstream text;
+    app.exit(help_or_version, text, text);
+    const auto printed = print(text.str());
+    return Exit{printed ? 0 : complain(printed.failure())};
   } catch (const CLI::ParseError& error) {
     return Exit{complain_about(app, error)};
   }

@@ -1,5 +1,6 @@
 #include "client/ctl/units.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -35,6 +36,16 @@ std::optional<std::uint64_t> parse(std::string_view text, std::span<const Unit> 
   return {};
 }
 
+/// ": did you mean 1MiB?" for 1MB, 1mb, 1M.
+std::string with_binary_unit(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view unit = text.substr(digits);
+  if (digits == 0 || unit.empty() || unit.find_first_not_of("iIbB", 1) != std::string_view::npos || unit.size() > 3) return {};
+  const std::size_t letter = std::string_view("kmgKMG").find(unit.front());
+  if (letter == std::string_view::npos) return {};
+  return ": did you mean " + std::string(text.substr(0, digits)) + "KMG"[letter % 3] + "iB?";
+}
+
 Failure unexpected(std::string_view text, std::string_view expected) {
   std::string sentence = "'";
   sentence.append(text).append("' is not ").append(expected);
@@ -53,7 +64,7 @@ Result<std::uint64_t> parse_count(std::string_view text) {
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   if (const auto bytes = parse(text, kSizeUnits)) return *bytes;
-  return unexpected(text, "a size such as 4096, 64KiB or 16MiB");
+  return unexpected(text, "a size such as 4096, 64KiB or 16MiB" + with_binary_unit(text));
 }
 
 Result<milliseconds> parse_duration(std::string_view text) {

@@ -546,6 +546,19 @@ class Reload(BrokerTest):
         self.ctl("create", SMALL)
         self.assertEqual(os.stat(self.socket_path + ".lock").st_size, 0)
 
+    def test_zipcd_says_when_its_output_cannot_be_written(self):
+        for arguments in (["--help"], ["--version"], ["--check-config", "--config", self.config_path]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([program("ZIPCD"), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("cannot write standard output: No space left", done.stderr)
+
+    def test_zipcd_names_its_log_levels(self):
+        code, _, err = run([program("ZIPCD"), "--log-level", "loud"])
+        self.assertEqual(code, 2)
+        self.assertIn("'loud' is none of trace, debug, info, warning and error", err)
+        self.assertEqual(run([program("ZIPCD"), "--log-level", "Debug", "--check-config", "--config", self.config_path])[0], 0)
+
     def test_zipcd_does_not_start_on_a_bad_file(self):
         self.stop_zipcd()
         self.write_config("chanels: []\n")
