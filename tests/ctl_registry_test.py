@@ -176,7 +176,7 @@ class Watch(FakeBrokerTest):
         second["role"] = None
         self.assertEqual([json.loads(line) for line in run.out.splitlines()], [first, second])
         self.assertEqual(run.end(signal.SIGINT), 130)
-        self.assertEqual(run.err, "zipcctl: ended by SIGINT\n")
+        self.assertEqual(json.loads(run.err), {"error": "system", "code": 130, "message": "ended by SIGINT", "advice": ""})
 
     def test_asks_for_one_channel_or_for_all(self):
         self.watch("/camera")

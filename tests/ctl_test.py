@@ -595,6 +595,27 @@ class Brokered(Transfers, BrokeredTest):
         eventually(lambda: self.get()["sender"] is None, "its role is free")
         self.assertRegex(self.check("list"), re.escape(self.name) + r" .* dynamic +(60min|1h)\n")
 
+    def test_tells_programs_what_went_wrong_as_json(self):
+        self.assertEqual(self.json_error(NOT_FOUND, "get", self.name)["error"], "channel_not_found")
+        holder = self.start("send", self.name, stdin=subprocess.PIPE)
+        eventually(lambda: self.waits() == 0 and self.run_ctl("get", self.name)[0] == 0 and self.get()["sender"], "it is the sender")
+        taken = self.json_error(ROLE_TAKEN, "send", self.name, self.file("source", b"x"))
+        self.assertEqual((taken["error"], taken["holder_pid"]), ("role_taken", holder.popen.pid))
+        self.assertIn(str(holder.popen.pid), taken["message"])
+        self.assertTrue(taken["advice"])
+        other = self.json_error(MISMATCH, "send", self.name, self.path("source"), "--queue-size", 3)
+        self.assertEqual(other["params"], {"queue_size": 64, "message_size": 65536})
+        self.assertIn("dynamic.names", self.json_error(DENIED, "create", "/elsewhere." + str(os.getpid()))["rule"])
+        mistakes = self.json_error(28, "plan", self.file("bad.yaml", b"chanels: []\nlimit: {}\n"))
+        self.assertRegex(mistakes["message"], "bad.yaml:1:1: .*; .*bad.yaml:2:1: ")
+
+    def json_error(self, code, *arguments):
+        got, out, err = self.run_ctl(*arguments, "--json")
+        self.assertEqual((got, out, err.count("\n")), (code, "", 1), err)
+        error = json.loads(err)
+        self.assertEqual(error["code"], code)
+        return error
+
     def test_says_that_it_cannot_list_without_a_standard_output(self):
         self.fails(SYSTEM, "cannot write standard output: Bad file descriptor", "list", **without(1))
 

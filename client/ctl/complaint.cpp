@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <string>
 
 namespace zipc::ctl {
 
@@ -22,17 +21,17 @@ Failure channel_failure(Error code, std::string_view name) {
   return Failure{code, std::string("channel ").append(name).append(": ").append(error_info(code).summary)};
 }
 
-int complain(const Failure& failure) {
+Words words_of(const Failure& failure) {
   const std::size_t newline = failure.message.find('\n');
-  const std::string sentence = failure.message.substr(0, newline);
-  std::string advice;
-  if (newline != std::string::npos) {
-    advice = failure.message.substr(newline + 1);
-  } else if (failure.code != Error::system) {  // whose advice is to read the message
-    advice = error_info(failure.code).advice;
-  }
-  std::fprintf(stderr, "zipcctl: %s\n", sentence.c_str());
-  if (!advice.empty()) std::fprintf(stderr, "hint: %s\n", advice.c_str());
+  if (newline != std::string::npos) return {failure.message.substr(0, newline), failure.message.substr(newline + 1)};
+  // The system's advice is to read the message.
+  return {failure.message, failure.code == Error::system ? "" : error_info(failure.code).advice};
+}
+
+int complain(const Failure& failure) {
+  const Words words = words_of(failure);
+  std::fprintf(stderr, "zipcctl: %s\n", words.sentence.c_str());
+  if (!words.advice.empty()) std::fprintf(stderr, "hint: %s\n", words.advice.c_str());
   return static_cast<int>(failure.code);
 }
 

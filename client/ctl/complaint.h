@@ -1,6 +1,7 @@
 /// How zipcctl says that something failed: one sentence, one piece of advice, and the exit code.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <zipc/error.hpp>
 
@@ -15,6 +16,13 @@ namespace zipc::ctl {
 
 /// An error of the channel `name` that has no sentence of its own.
 [[nodiscard]] Failure channel_failure(Error code, std::string_view name);
+
+/// What is said about a failure.
+struct Words {
+  std::string sentence;
+  std::string advice;  ///< empty: none
+};
+[[nodiscard]] Words words_of(const Failure& failure);
 
 /// Prints "zipcctl: <sentence>" and "hint: <advice>" to standard error. Returns the exit code, which is the number of
 /// the error.

@@ -3,6 +3,8 @@
 #include <boost/json/src.hpp>  // the one place of zipcctl where Boost.JSON is compiled
 #include <optional>
 
+#include "client/ctl/complaint.h"
+
 namespace zipc::ctl {
 namespace {
 
@@ -130,6 +132,18 @@ std::string json_of(std::string_view channel, const Tally& tally) {
                            {"messages", tally.messages()},
                            {"seconds", tally.seconds()},
                            {"bytes_per_second", static_cast<std::uint64_t>(tally.bytes_per_second())}});
+}
+
+std::string json_of(const Failure& failure, int code) {
+  const Words words = words_of(failure);
+  json::object object{{"error", error_info(failure.code).name},
+                      {"code", code},
+                      {"message", words.sentence},
+                      {"advice", words.advice}};
+  if (failure.holder_pid != 0) object["holder_pid"] = failure.holder_pid;
+  if (failure.expected.queue_size != 0) object["params"] = from(failure.expected);
+  if (!failure.rule.empty()) object["rule"] = failure.rule;
+  return line(object);
 }
 
 std::string errors_as_json() {

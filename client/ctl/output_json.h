@@ -28,6 +28,10 @@ namespace zipc::ctl {
 /// {"channel":..,"bytes":..,"messages":..,"seconds":..,"bytes_per_second":..}
 [[nodiscard]] std::string json_of(std::string_view channel, const Tally& tally);
 
+/// What went wrong: {"error":..,"code":..,"message":..,"advice":..}, and "holder_pid", "params" (those that the channel has) and
+/// "rule" where there are any. `code`: the exit code.
+[[nodiscard]] std::string json_of(const Failure& failure, int code);
+
 /// The table of errors: {"errors":[{"number":..,"name":..,"summary":..,"advice":..}, ..]}
 [[nodiscard]] std::string errors_as_json();
 

@@ -40,6 +40,14 @@ Result<std::string> read_all(const std::string& path) {
   return text;
 }
 
+/// As one sentence, for programs.
+Failure mistakes_as_sentence(const Failure& failure) {
+  Failure mistakes{Error::invalid_config, failure.message};
+  if (mistakes.message.ends_with('\n')) mistakes.message.pop_back();
+  for (std::size_t end = 0; (end = mistakes.message.find('\n')) != std::string::npos;) mistakes.message.replace(end, 1, "; ");
+  return mistakes;
+}
+
 /// Prints the mistakes, in lines that editors understand; what is left to say.
 Failure mistakes_in(const std::string& file, const Failure& failure) {
   std::string lines = failure.message;
@@ -83,7 +91,9 @@ Result<void> run(Access& access, const PlanOptions& options, Call call, const ch
   if (!text) return text.failure();
   const std::string file = options.file == "-" ? "<stdin>" : options.file;
   const auto steps = (client->get().*call)(*text, file);
-  if (steps.error() == Error::invalid_config) return mistakes_in(file, steps.failure());
+  if (steps.error() == Error::invalid_config) {
+    return options.json ? mistakes_as_sentence(steps.failure()) : mistakes_in(file, steps.failure());
+  }
   if (!steps) return steps.failure();
   return print(options.json ? json_of(*steps) : lines_of(*steps, options.all) + summary_of(*steps, done));
 }
