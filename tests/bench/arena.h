@@ -33,14 +33,15 @@ struct alignas(128) Line {  // 128: some processors fetch lines in pairs
   std::atomic<std::uint64_t> value{0};
 };
 
-/// What a measurement may find out; times and sleeps are per message or round trip.
+/// What a measurement may find out; times and sleeps are per message or round trip. `receive_ns` goes with Workload::send_alone,
+/// whose `ns` is for sending; `blocks` is how many `ns` is the median of.
 enum class Value {
-  ns, mean_ns, p50_ns, p99_ns, p999_ns, max_ns, cpu_ns, sleeps, preemptions, messages, raw_before_ns, raw_after_ns,
+  ns, mean_ns, receive_ns, p50_ns, p99_ns, p999_ns, max_ns, cpu_ns, sleeps, preemptions, messages, blocks, raw_before_ns, raw_after_ns,
   sender_rss_kib, receiver_rss_kib, count
 };
 inline constexpr const char* kValueNames[] = {
-  "ns", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "max_ns", "cpu_ns", "sleeps", "preemptions", "messages", "raw_before_ns",
-  "raw_after_ns", "sender_rss_kib", "receiver_rss_kib"};
+  "ns", "mean_ns", "receive_ns", "p50_ns", "p99_ns", "p999_ns", "max_ns", "cpu_ns", "sleeps", "preemptions", "messages", "blocks",
+  "raw_before_ns", "raw_after_ns", "sender_rss_kib", "receiver_rss_kib"};
 inline constexpr std::size_t kQuantiles = 101;
 
 struct Arena {

@@ -3,6 +3,7 @@
 /// A contestant is a struct T with
 ///   kName                                 as the table calls it
 ///   kBlocks                               whether it has calls that sleep
+///   static std::string library()          whose code it is, and the version, e.g. "Boost 1.74"; not there: nobody's to speak of
 ///   static std::string absent(Case)       why it cannot take part in a case; empty: it can
 ///   Channel<Size>(Case, index)            made by the parent, before it forks. `index` 0: there, 1: back
 ///   Sender<Size>(Channel&)                made in one process,
@@ -16,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +27,8 @@ namespace zipc::bench {
 enum class Wait { spin, block };
 enum class Place { processes, threads, unpinned, one_core };
 enum class Workload { throughput, round_trip, asleep, send_alone, paced };
+
+inline constexpr std::size_t kSizes[] = {8, 64, 256, 1024, 65536, 1048576};  // bytes of a message
 
 struct Case {
   Workload workload = Workload::throughput;
@@ -36,19 +40,24 @@ struct Case {
   std::uint64_t rate = 0;            // messages a second, of Workload::paced
   std::uint64_t budget_ns = 60'000'000;  // how long to measure, about
   std::uint64_t count = 0;           // exactly so many messages, without calibration; 0: as the budget allows
+
+  bool operator==(const Case&) const = default;
 };
 
 /// One measurement: made in the parent, run in both sides, ended in the parent.
 class Measurement {
  public:
   virtual ~Measurement() = default;
-  virtual void run(int side) = 0;
+  /// Makes its ends, with what threads they have, then calls `ready`, which pins the calling thread and no other, and measures.
+  virtual void run(int side, const std::function<void()>& ready) = 0;
 };
 
 class Contestant {
  public:
   virtual ~Contestant() = default;
   [[nodiscard]] virtual std::string name() const = 0;
+  /// Whose code it is, with the version; empty: nobody's to speak of.
+  [[nodiscard]] virtual std::string library() const { return {}; }
   /// Whether this object is the one for the case; a contestant may have several, for compile-time sizes.
   [[nodiscard]] virtual bool handles(const Case& c) const = 0;
   /// Why it cannot take part; empty: it can.

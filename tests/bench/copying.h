@@ -11,6 +11,10 @@ template <typename Link>
 struct Copying {
   static constexpr const char* kName = Link::kName;
   static constexpr bool kBlocks = true;
+  static std::string library() {
+    if constexpr (requires { Link::library(); }) return Link::library();
+    return {};
+  }
   static std::string absent(const Case& c) { return Link::absent(c); }
 
   template <std::size_t>

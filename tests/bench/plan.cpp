@@ -9,38 +9,40 @@ namespace {
 /// What of the whole run a case is measured for.
 struct Block {
   Workload workload;
-  Wait wait = Wait::spin;
+  std::vector<Wait> waits = {Wait::spin};
   std::vector<std::size_t> sizes;
   std::vector<std::size_t> queues;
   std::vector<Place> places = {Place::processes};
   std::vector<std::uint64_t> rates = {0};
 };
 
-const std::vector<std::size_t> kAllSizes = {8, 64, 256, 1024, 65536, 1048576};
+const std::vector<std::size_t> kAllSizes(std::begin(kSizes), std::end(kSizes));
 
 constexpr std::size_t kLargestQueue = std::size_t{128} << 20;  // bytes; beyond, the memory is what is measured
 
 std::vector<Block> blocks(bool quick) {
+  const std::vector<Wait> both = {Wait::spin, Wait::block};
+  const std::vector<Wait> blocking = {Wait::block};
   if (quick) {
     return {
-        {.workload = Workload::throughput, .sizes = {64, 1024}, .queues = {1024}},
+        {.workload = Workload::throughput, .waits = both, .sizes = {64, 1024}, .queues = {1024}},
         {.workload = Workload::round_trip, .sizes = {8, 64, 1024}, .queues = {16}},
-        {.workload = Workload::round_trip, .wait = Wait::block, .sizes = {8, 64}, .queues = {16}},
-        {.workload = Workload::asleep, .wait = Wait::block, .sizes = {8}, .queues = {16}},
+        {.workload = Workload::round_trip, .waits = blocking, .sizes = {8, 64}, .queues = {16}},
+        {.workload = Workload::asleep, .waits = blocking, .sizes = {8}, .queues = {16}},
         {.workload = Workload::send_alone, .sizes = {8}, .queues = {1024}},
     };
   }
   const std::vector<Place> variants = {Place::threads, Place::unpinned, Place::one_core};
   return {
-      {.workload = Workload::throughput, .sizes = kAllSizes, .queues = {16, 1024, 16384}},
-      {.workload = Workload::throughput, .sizes = {64}, .queues = {1024}, .places = variants},
+      {.workload = Workload::throughput, .waits = both, .sizes = kAllSizes, .queues = {16, 1024, 16384}},
+      {.workload = Workload::throughput, .waits = both, .sizes = {64}, .queues = {1024}, .places = variants},
       {.workload = Workload::round_trip, .sizes = kAllSizes, .queues = {16}},
       {.workload = Workload::round_trip, .sizes = {8, 64, 1024}, .queues = {1024}},
-      {.workload = Workload::round_trip, .wait = Wait::block, .sizes = {8, 64, 1024, 65536}, .queues = {16}},
-      {.workload = Workload::round_trip, .wait = Wait::block, .sizes = {64}, .queues = {16}, .places = variants},
-      {.workload = Workload::asleep, .wait = Wait::block, .sizes = {8, 1024}, .queues = {16}},
+      {.workload = Workload::round_trip, .waits = blocking, .sizes = {8, 64, 1024, 65536}, .queues = {16}},
+      {.workload = Workload::round_trip, .waits = blocking, .sizes = {64}, .queues = {16}, .places = variants},
+      {.workload = Workload::asleep, .waits = blocking, .sizes = {8, 1024}, .queues = {16}},
       {.workload = Workload::send_alone, .sizes = {8, 64, 1024}, .queues = {1024}},
-      {.workload = Workload::paced, .wait = Wait::block, .sizes = {64}, .queues = {16384}, .rates = {1000, 100'000, 1'000'000}},
+      {.workload = Workload::paced, .waits = blocking, .sizes = {64}, .queues = {16384}, .rates = {1000, 100'000, 1'000'000}},
   };
 }
 
@@ -73,10 +75,12 @@ std::vector<Entrant> plan(const Contestants& contestants, Extent extent) {
         for (const auto queue : block.queues) {
           if (size * queue > kLargestQueue) continue;
           for (const auto rate : block.rates) {
-            for (const auto& contestant : contestants) {
-              const Case c{.workload = block.workload, .contestant = contestant->name(), .size = size, .queue = queue,
-                           .wait = block.wait, .place = place, .rate = rate, .budget_ns = budget_ns(block, extent)};
-              if (contestant->handles(c)) result.push_back({contestant.get(), c});
+            for (const auto wait : block.waits) {
+              for (const auto& contestant : contestants) {
+                const Case c{.workload = block.workload, .contestant = contestant->name(), .size = size, .queue = queue, .wait = wait,
+                             .place = place, .rate = rate, .budget_ns = budget_ns(block, extent)};
+                if (contestant->handles(c)) result.push_back({contestant.get(), c});
+              }
             }
           }
         }

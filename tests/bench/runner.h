@@ -28,6 +28,9 @@ void pin(int core, pid_t pid = 0);
 /// The raw round trip of a cache line between two sides that both call this: by loads and stores alone, the median of a few blocks.
 [[nodiscard]] double raw_round_trip_ns(int side);
 
+/// Figures of one machine differ by what the raw round trip takes, so they are told apart by it: "fast", "middle" or "slow".
+[[nodiscard]] const char* class_of(double raw_ns);
+
 /// Blocks until it is measured; ends what hangs after half a minute.
 [[nodiscard]] Outcome run(const Contestant& contestant, const Case& c, const std::vector<int>& cores);
 

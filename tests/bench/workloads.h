@@ -19,7 +19,6 @@
 
 namespace zipc::bench {
 
-inline constexpr std::size_t kSizes[] = {8, 64, 256, 1024, 65536, 1048576};
 inline constexpr std::uint64_t kAsleepNs = 200'000;  // after this long every blocking call has gone to sleep
 inline constexpr std::uint64_t kTickNs = 1'000'000;  // the paced sender sends its due every so often
 
@@ -43,46 +42,63 @@ struct Usage {
   }
 };
 
-/// Runs `body(first, count)` on both sides: to warm up and to see how long it takes, and then for the budget, in kBlocks blocks
-/// without a pause between them. Leaves the median block's time per message in the arena, which a preemption does not disturb,
-/// and the mean, CPU time and sleeps of all of it. The body returns how long it took; side 1's clock counts.
+inline constexpr std::uint64_t kBlocksMost = 32, kBlocksLeast = 3;
+
+/// How many blocks so many messages are measured in; 1: too few for a median. What is in the queue comes at once, and after it nothing for
+/// a while: the median of blocks that are shorter than that is the time of taking messages out. So a block is as long as
+/// four times what is on its way: two queues, as ZeroMQ and nng have one at each end, and what the kernel buffers.
+[[nodiscard]] inline std::uint64_t blocks_of(const Case& c, std::uint64_t messages) {
+  constexpr std::uint64_t kKernelBytes = 262144;
+  const std::uint64_t shortest = c.workload == Workload::throughput ? 4 * std::max<std::uint64_t>(2 * c.queue, kKernelBytes / c.size) : 1;
+  const std::uint64_t blocks = std::min(messages / shortest, kBlocksMost);
+  return blocks < kBlocksLeast ? 1 : blocks;
+}
+
+/// Runs `body(first, count)` on both sides: to warm up and to see how long it takes, and then for the budget, in blocks without a pause
+/// between them. Leaves the median block's time per message in the arena, which a preemption does not disturb, or the mean if there is one
+/// block only; and the mean, CPU time and sleeps of all of it. The body returns how long it took; side 1's clock counts.
 template <typename Body>
 void measure(int side, const Case& c, Body body) {
-  constexpr std::uint64_t kBlocks = 32;
   std::uint64_t first = 0;
   if (c.count == 0) {
-    // The queue has been gone round twice when this ends, so that all its memory is there.
-    std::uint64_t count = 16;
-    for (;; count *= 2) {
+    // The queue has been gone round twice when this ends, so that all its memory is there. It takes two in a row that are long, of
+    // which the faster counts: one may be so because this side was preempted.
+    double each_ns = 0;
+    int long_ones = 0;
+    for (std::uint64_t count = 16; long_ones < 2 || first < 2 * c.queue; count *= 2) {
       arena->meet();
       const std::uint64_t took_ns = body(first, count);
-      if (side == 1) arena->elapsed_ns = took_ns;
+      if (side == 1) arena->elapsed_ns = std::max<std::uint64_t>(took_ns, 1);
       arena->meet();
       first += count;
-      if (arena->elapsed_ns * 16 >= c.budget_ns && first >= 2 * c.queue) break;
+      const double this_ns = static_cast<double>(arena->elapsed_ns) / static_cast<double>(count);
+      const bool is_long = arena->elapsed_ns * 16 >= c.budget_ns;
+      each_ns = is_long && long_ones != 0 ? std::min(each_ns, this_ns) : this_ns;
+      long_ones = is_long ? long_ones + 1 : 0;
     }
     if (side == 1) {
-      const double took_ns = std::max(static_cast<double>(arena->elapsed_ns), 1.0) / static_cast<double>(count);
-      arena->messages = std::max<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(c.budget_ns) / took_ns), 1);
+      arena->messages = std::max<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(c.budget_ns) / each_ns), 1);
     }
   } else if (side == 1) {
     arena->messages = c.count;
   }
   arena->meet();
-  const std::uint64_t block = (arena->messages + kBlocks - 1) / kBlocks;
-  std::uint64_t took_ns[kBlocks];
+  const std::uint64_t blocks = blocks_of(c, arena->messages);
+  const std::uint64_t block = (arena->messages + blocks - 1) / blocks;
+  std::uint64_t took_ns[kBlocksMost];
   const Usage before = Usage::now();
-  for (auto& ns : took_ns) {
-    ns = body(first, block);
+  for (std::uint64_t i = 0; i < blocks; ++i) {
+    took_ns[i] = body(first, block);
     first += block;
   }
   const Usage after = Usage::now();
-  const auto n = static_cast<double>(block * kBlocks);
+  const auto n = static_cast<double>(block * blocks);
   if (side == 1) {
-    (*arena)[Value::mean_ns] = static_cast<double>(std::accumulate(took_ns, took_ns + kBlocks, std::uint64_t{0})) / n;
-    std::nth_element(took_ns, took_ns + kBlocks / 2, took_ns + kBlocks);
-    (*arena)[Value::ns] = static_cast<double>(took_ns[kBlocks / 2]) / static_cast<double>(block);
+    (*arena)[Value::mean_ns] = static_cast<double>(std::accumulate(took_ns, took_ns + blocks, std::uint64_t{0})) / n;
+    std::nth_element(took_ns, took_ns + blocks / 2, took_ns + blocks);
+    (*arena)[Value::ns] = static_cast<double>(took_ns[blocks / 2]) / static_cast<double>(block);
     (*arena)[Value::messages] = n;
+    (*arena)[Value::blocks] = static_cast<double>(blocks);
   }
   Usage::leave(before, after, n, c.place);
   arena->meet();
@@ -197,14 +213,18 @@ void asleep(int side, const Case& c, Sender& sender, Receiver& receiver) {
 }
 
 /// Sending into a queue that has room, and receiving from one that has messages, each alone: bursts of half the queue. The
-/// other side is awake and touches nothing meanwhile. `ns` is for sending, `p50_ns` for receiving.
+/// other side is awake and touches nothing meanwhile.
 template <typename Sender, typename Receiver>
 BENCH_INLINED void send_alone(int side, const Case& c, Sender* sender, Receiver* receiver) {
   const std::uint64_t burst = c.queue / 2;
   std::uint64_t number = 0;
   std::vector<std::uint64_t> times;
   const std::uint64_t rounds = c.count != 0 ? c.count : std::max<std::uint64_t>(c.budget_ns / (burst * 40), 5);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  // Who takes long has fewer rounds, which side 1 says: a message takes some of them a thousand times as long as others.
+  const std::uint64_t deadline_ns = c.count != 0 ? ~std::uint64_t{0} : now_ns() + 16 * c.budget_ns;
+  if (side == 1) arena->messages = rounds;
+  arena->meet();
+  for (std::uint64_t round = 0; round < arena->messages; ++round) {
     const std::uint64_t end = number + burst;
     for (int turn = 0; turn < 2; ++turn) {
       arena->meet();
@@ -217,9 +237,11 @@ BENCH_INLINED void send_alone(int side, const Case& c, Sender* sender, Receiver*
       if (round > 1) times.push_back(now_ns() - start);
     }
     number = end;
+    if (side == 1 && round >= 4 && now_ns() > deadline_ns) arena->messages = 0;
+    arena->meet();
   }
   std::sort(times.begin(), times.end());
-  (*arena)[side == 0 ? Value::ns : Value::p50_ns] = static_cast<double>(times[times.size() / 2]) / static_cast<double>(burst);
+  (*arena)[side == 0 ? Value::ns : Value::receive_ns] = static_cast<double>(times[times.size() / 2]) / static_cast<double>(burst);
   if (side == 0) (*arena)[Value::messages] = static_cast<double>(number);
 }
 
@@ -252,17 +274,17 @@ void paced(int side, const Case& c, Sender* sender, Receiver* receiver) {
   (*arena)[Value::ns] = static_cast<double>(now_ns() - start) / n;
 }
 
-/// Calls f with std::integral_constant of the size, so that all code is compiled for it.
+/// Calls f with std::integral_constant of the size, one of kSizes, so that all code is compiled for it.
 template <typename F>
-auto with_size(std::size_t size, F f) {
-  switch (size) {
-    case 8: return f(std::integral_constant<std::size_t, 8>{});
-    case 64: return f(std::integral_constant<std::size_t, 64>{});
-    case 256: return f(std::integral_constant<std::size_t, 256>{});
-    case 1024: return f(std::integral_constant<std::size_t, 1024>{});
-    case 65536: return f(std::integral_constant<std::size_t, 65536>{});
-    default: return f(std::integral_constant<std::size_t, 1048576>{});
-  }
+std::unique_ptr<Measurement> with_size(std::size_t size, F f) {
+  std::unique_ptr<Measurement> result;
+  const auto call = [&](auto constant) {
+    if (size == constant()) result = f(constant);
+  };
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    (call(std::integral_constant<std::size_t, kSizes[i]>{}), ...);
+  }(std::make_index_sequence<std::size(kSizes)>{});
+  return result;
 }
 
 /// A contestant T in one case. The channels live as long as this does; their ends as long as run().
@@ -274,9 +296,9 @@ class Pair final : public Measurement {
     if (c.workload == Workload::round_trip || c.workload == Workload::asleep) channels_[1].emplace(c, 1);
   }
 
-  void run(int side) override {
+  void run(int side, const std::function<void()>& ready) override {
     if constexpr (!in_batches<Sender>) {
-      if (channels_[1]) return run_both_ways(side);
+      if (channels_[1]) return run_both_ways(side, ready);
     }
     constexpr bool blocks = T::kBlocks;
     std::optional<Sender> sender;
@@ -285,6 +307,7 @@ class Pair final : public Measurement {
     else receiver.emplace(*channels_[0]);
     Sender* s = sender ? &*sender : nullptr;
     Receiver* r = receiver ? &*receiver : nullptr;
+    ready();
     arena->meet();
     if constexpr (!in_batches<Sender>) {
       if (case_.workload == Workload::send_alone) send_alone(side, case_, s, r);
@@ -302,7 +325,7 @@ class Pair final : public Measurement {
   using Receiver = typename T::template Receiver<Size>;
   static_assert(!(in_batches<Sender> && T::kBlocks), "batches take part in throughput by spinning only");
 
-  void run_both_ways(int side) {
+  void run_both_ways(int side, const std::function<void()>& ready) {
     std::optional<Sender> sender;
     std::optional<Receiver> receiver;
     // In this order on both sides, so that a constructor that waits for the other end finds it coming.
@@ -313,6 +336,7 @@ class Pair final : public Measurement {
       receiver.emplace(*channels_[0]);
       sender.emplace(*channels_[1]);
     }
+    ready();
     arena->meet();
     if (case_.wait == Wait::spin) {
       round_trip<Wait::spin>(side, case_, *sender, *receiver);
@@ -331,6 +355,10 @@ template <typename T>
 class Entry final : public Contestant {
  public:
   [[nodiscard]] std::string name() const override { return T::kName; }
+  [[nodiscard]] std::string library() const override {
+    if constexpr (requires { T::library(); }) return T::library();
+    return {};
+  }
   [[nodiscard]] bool handles(const Case& c) const override {
     if constexpr (requires { T::handles(c); }) return T::handles(c);
     return true;

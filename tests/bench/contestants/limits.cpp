@@ -404,7 +404,8 @@ class Transfer final : public Measurement {
  public:
   Transfer(Bandwidth what, const Case& c) : what_(what), budget_ns_(c.budget_ns) {}
 
-  void run(int side) override {
+  void run(int side, const std::function<void()>& ready) override {
+    ready();
     const int timed = what_ == Bandwidth::read ? 1 : 0;
     std::vector<std::uint64_t> times;
     const std::uint64_t rounds = std::max<std::uint64_t>(budget_ns_ / 100'000, 20);
@@ -454,7 +455,9 @@ class BandwidthLimit final : public Contestant {
  public:
   BandwidthLimit(Bandwidth what, std::string name) : what_(what), name_(std::move(name)) {}
   [[nodiscard]] std::string name() const override { return name_; }
-  [[nodiscard]] bool handles(const Case& c) const override { return c.workload == Workload::throughput && c.place == Place::processes; }
+  [[nodiscard]] bool handles(const Case& c) const override {
+    return c.workload == Workload::throughput && c.wait == Wait::spin && c.place == Place::processes;
+  }
   [[nodiscard]] std::string absent(const Case&) const override { return {}; }
   [[nodiscard]] std::unique_ptr<Measurement> prepare(const Case& c) const override {
     return with_size(c.size, [&](auto size) -> std::unique_ptr<Measurement> { return std::make_unique<Transfer<size()>>(what_, c); });

@@ -40,8 +40,6 @@ struct Round {
   std::vector<double> ns;  // of each variant, a message or a round trip
 };
 
-const char* group_of(double raw_ns) { return raw_ns < 80 ? "fast" : raw_ns < 250 ? "middle" : "slow"; }  // as tests/bench/report
-
 RunShare load(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   void* function = library != nullptr ? dlsym(library, kRunShare) : nullptr;
@@ -105,7 +103,7 @@ Quartiles quartiles(std::vector<double> values) {
 
 void print(const Options& options, const std::vector<Round>& all) {
   std::map<std::string, std::vector<Round>> groups;
-  for (const Round& round : all) groups[group_of(round.raw_ns)].push_back(round);
+  for (const Round& round : all) groups[class_of(round.raw_ns)].push_back(round);
   for (const auto& [group, rounds] : groups) {
     const auto of = [&rounds](auto value) {
       std::vector<double> values;
