@@ -1,8 +1,8 @@
 """What zipc's figures are compared with, and what they are meant to reach."""
 import statistics
 
-BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop")
-BARE_RING = ("limit: bare ring", *(f"limit: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
+BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing")
+BARE_RING = ("reference: bare ring", *(f"reference: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
                                    for fetching in ("", ", fetching")))
 
 # contestant, case: which row; places and queues that are not named are the usual ones. against: see reference_of(). The ratio is
@@ -51,7 +51,7 @@ def reference_of(results, group, case, contestant, against):
     if against == "futex":
         return ns("limit: futex", **{**case, "size": 8})
     if against == "bare batches":
-        return ns("limit: bare ring, batches", **case)
+        return ns("reference: bare ring, batches", **case)
     if against == "store":
         return ns("limit: copy, store and call", **case)
     return ns("limit: cross-core read", **case)

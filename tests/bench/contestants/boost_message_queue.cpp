@@ -1,5 +1,6 @@
 // boost::interprocess::message_queue: a ring of fixed slots under a mutex in shared memory.
 #include <boost/interprocess/ipc/message_queue.hpp>
+#include <boost/version.hpp>
 
 #include "copying.h"
 
@@ -8,6 +9,7 @@ namespace {
 
 struct BoostMessageQueue {
   static constexpr const char* kName = "boost message_queue";
+  static std::string library() { return "Boost " BOOST_LIB_VERSION; }
   static std::string absent(const Case&) { return {}; }
   using Queue = boost::interprocess::message_queue;
 

@@ -4,6 +4,7 @@
 #include <iceoryx_posh/popo/untyped_subscriber.hpp>
 #include <iceoryx_posh/popo/wait_set.hpp>
 #include <iceoryx_posh/runtime/posh_runtime.hpp>
+#include <iceoryx_versions.hpp>
 
 #include "service.h"
 #include "workloads.h"
@@ -25,6 +26,7 @@ std::string start_roudi() {
 
 struct Iceoryx {
   static constexpr const char* kName = "iceoryx (queue up to 256)";
+  static std::string library() { return "iceoryx " ICEORYX_LATEST_RELEASE_VERSION; }
   static constexpr bool kBlocks = true;
   static std::string absent(const Case& c) {
     if (c.workload == Workload::send_alone && c.queue / 2 > iox::MAX_SUBSCRIBER_QUEUE_CAPACITY) return "its queue is at most 256";
@@ -33,8 +35,7 @@ struct Iceoryx {
 
   template <std::size_t>
   struct Channel {
-    Channel(const Case& c, int index)
-        : queue(std::min<std::size_t>(c.queue, iox::MAX_SUBSCRIBER_QUEUE_CAPACITY)), name(unique_name()), first(index == 0), one_process(c.place == Place::threads) {}
+    Channel(const Case& c, int) : queue(std::min<std::size_t>(c.queue, iox::MAX_SUBSCRIBER_QUEUE_CAPACITY)), name(unique_name()) {}
     [[nodiscard]] iox::capro::ServiceDescription service() const {
       return {"zipc", "bench", iox::capro::IdString_t(iox::cxx::TruncateToCapacity, name.c_str())};
     }
@@ -48,7 +49,6 @@ struct Iceoryx {
     }
     std::size_t queue;
     std::string name;
-    bool first, one_process;
   };
 
   template <std::size_t Size>

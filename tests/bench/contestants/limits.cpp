@@ -1,4 +1,5 @@
-// What the machine itself can do. Each is as little code as it can be done with.
+// Limits: what the machine itself can do, each by as little code as it can be done with. And references, the bare rings: for a stream
+// they are no limit, as how often they look and publish is just one way of many.
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -6,8 +7,9 @@
 
 #include <cstring>
 
-#include <zipc/hot_path.hpp>  // spin_pause, fetch_for_writing
+#include <zipc/hot_path.hpp>  // fetch_for_writing
 
+#include "pausing.h"
 #include "workloads.h"
 
 namespace zipc::bench {
@@ -91,27 +93,28 @@ struct RawFutex {
 
 /// The least that sending can be: a call that copies 8 bytes and publishes them with one release store. It never looks
 /// whether there is room: only for send_alone, which leaves room. With `with_format` it also writes what zipc's format wants: the length,
-/// which has another line than the data, and the counters.
+/// which has another line than the data, and the counters. Its ring is as long as the others', so that it goes through as much memory.
 template <bool with_format>
 struct CopyAndStore {
   static constexpr const char* kName = with_format ? "limit: copy, length, store and call" : "limit: copy, store and call";
   static constexpr bool kBlocks = false;
-  static bool handles(const Case& c) { return c.workload == Workload::send_alone && c.size == 8; }
+  static bool handles(const Case& c) { return c.workload == Workload::send_alone && c.size == 8 && c.queue == kSlots; }
   static std::string absent(const Case&) { return {}; }
+  static constexpr std::size_t kSlots = 1024;
   struct Ring {
     Line tail;
     std::uint64_t messages, bytes;
-    Message<8> slots[16384];
-    std::uint64_t lengths[16384];
+    Message<8> slots[kSlots];
+    std::uint64_t lengths[kSlots];
   };
   template <std::size_t>
   struct Channel : Shared<Ring> {
     Channel(const Case&, int) {}
   };
   [[gnu::noipa]] static void store(Ring& ring, std::uint64_t index, const void* bytes, std::size_t size) {
-    std::memcpy(&ring.slots[index % std::size(ring.slots)], bytes, size);
+    std::memcpy(&ring.slots[index % kSlots], bytes, size);
     if (with_format) {
-      ring.lengths[index % std::size(ring.lengths)] = size;
+      ring.lengths[index % kSlots] = size;
       ++ring.messages;
       ring.bytes += size;
     }
@@ -134,32 +137,12 @@ struct CopyAndStore {
     template <Wait>
     void receive(std::uint64_t number) {
       spin_until([&] { return ring.tail.value.load(std::memory_order_acquire) > number; });
-      const std::uint64_t slot = number % std::size(ring.slots);
+      const std::uint64_t slot = number % kSlots;
       if (!check<8>(&ring.slots[slot], number) || (with_format && ring.lengths[slot] != 8)) give_up("wrong message");
     }
     Ring& ring;
   };
 };
-
-/// How long who finds nothing leaves the other's cache line alone before it looks again. Every look takes it away, maybe just
-/// before it is written; while nobody looks, a batch can build. What is best for a dialogue is not for a stream, and what is best
-/// for a dialogue depends on how far apart the cores are: one pause instruction, or four.
-enum class Pause { none, brief, four, lasting };
-
-/// As many pause instructions as take about 760 ns.
-int lasting_pauses() {
-  static const int count = [] {
-    constexpr int kTried = 1000;
-    std::uint64_t shortest_ns = ~std::uint64_t{0};
-    for (int attempt = 0; attempt < 5; ++attempt) {
-      const std::uint64_t start = now_ns();
-      for (int i = 0; i < kTried; ++i) spin_pause();
-      shortest_ns = std::min(shortest_ns, now_ns() - start);
-    }
-    return static_cast<int>(760 * kTried / std::max<std::uint64_t>(shortest_ns, 1));
-  }();
-  return count;
-}
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. If it `fetches`, it asks for cache lines before it needs
@@ -167,10 +150,11 @@ int lasting_pauses() {
 /// off instead (sixteen in batches); and for the one that is to be read so much later, if it is known to be there.
 template <Pause pause, bool fetches = false>
 struct BareRing {
-  static constexpr const char* kNames[][2] = {{"limit: bare ring", ""},
-                                              {"limit: bare ring, pausing", "limit: bare ring, pausing, fetching"},
-                                              {"limit: bare ring, four pauses", "limit: bare ring, four pauses, fetching"},
-                                              {"limit: bare ring, pausing long", "limit: bare ring, pausing long, fetching"}};
+  static constexpr const char* kNames[][2] = {
+      {"reference: bare ring", ""},
+      {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching"},
+      {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching"},
+      {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching"}};
   static constexpr const char* kName = kNames[static_cast<int>(pause)][fetches];
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
@@ -227,13 +211,9 @@ struct BareRing {
       if (!knows_ahead(index, known, ahead)) return;
       fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + ahead) * Size, Size);
     }
-    /// Looks until `look` has found something.
     template <typename Look>
     void wait_until(Look look) const {
-      while (!look()) {
-        if (shares_core) [[unlikely]] sched_yield();
-        for (int i = 0; i < pauses; ++i) spin_pause();
-      }
+      look_until(look, pauses);
     }
     static constexpr std::uint32_t kLengthsInLine = kCacheLine / sizeof(std::uint64_t);
     std::size_t slots;
@@ -241,8 +221,7 @@ struct BareRing {
     Side& sender;
     std::uint64_t* lengths;
     std::byte* data;
-    static constexpr int kFewPauses[] = {0, 1, 4};
-    int pauses = pause != Pause::lasting ? kFewPauses[static_cast<int>(pause)] : lasting_pauses();
+    int pauses = pauses_of(pause);
   };
   /// The sender reads nothing on the line that the receiver polls, as zipc's does not: it has copies of its own.
   template <std::size_t Size>
@@ -298,7 +277,7 @@ struct BareRing {
 
 /// The same with up to kBatch messages published at once, and up to kBatch slots given back at once.
 struct BareBatches {
-  static constexpr const char* kName = "limit: bare ring, batches";
+  static constexpr const char* kName = "reference: bare ring, batches";
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) { return takes_batches(c); }
   static std::string absent(const Case&) { return {}; }
@@ -396,26 +375,36 @@ struct TimerAlone {
   };
 };
 
-/// What memory can do: one core writes messages, the other reads what the first has written, each timed alone.
+/// What memory can do: one core writes a few messages, the other reads what the first has written, each timed alone. They go
+/// through as much memory as the queue has, so that no cache holds more of it than of the queue.
 enum class Bandwidth { read, write, copy };
 
 template <std::size_t Size>
 class Transfer final : public Measurement {
  public:
-  Transfer(Bandwidth what, const Case& c) : what_(what), budget_ns_(c.budget_ns) {}
+  Transfer(Bandwidth what, const Case& c)
+      : what_(what), budget_ns_(c.budget_ns), slots_((c.queue + kMessages - 1) / kMessages * kMessages), bytes_(2 * slots_ * sizeof(Message<Size>)) {
+    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) give_up("mmap");
+    messages_ = static_cast<Message<Size>*>(memory);
+    copies_ = messages_ + slots_;
+  }
+  ~Transfer() override { munmap(messages_, bytes_); }
+  Transfer(const Transfer&) = delete;
 
   void run(int side, const std::function<void()>& ready) override {
     ready();
     const int timed = what_ == Bandwidth::read ? 1 : 0;
     std::vector<std::uint64_t> times;
-    const std::uint64_t rounds = std::max<std::uint64_t>(budget_ns_ / 100'000, 20);
+    const std::uint64_t lap = slots_ / kMessages;  // rounds; the first finds memory that is not there yet
+    const std::uint64_t rounds = lap + std::max<std::uint64_t>(budget_ns_ / 100'000, 20);
     for (std::uint64_t round = 0; round < rounds; ++round) {
       for (int turn = 0; turn < 2; ++turn) {
         arena->meet();
         if (turn != side) continue;
         const std::uint64_t start = now_ns();
-        for (std::uint64_t i = 0; i < kMessages; ++i) transfer(side, round, i);
-        if (side == timed) times.push_back(now_ns() - start);
+        for (std::uint64_t i = 0; i < kMessages; ++i) transfer(side, round % lap * kMessages + i, round + i);
+        if (side == timed && round >= lap) times.push_back(now_ns() - start);
       }
     }
     if (side == timed) {
@@ -423,32 +412,30 @@ class Transfer final : public Measurement {
       (*arena)[Value::ns] = static_cast<double>(times[times.size() / 2]) / kMessages;
       (*arena)[Value::mean_ns] = static_cast<double>(std::accumulate(times.begin(), times.end(), std::uint64_t{0})) /
                                  static_cast<double>(times.size()) / kMessages;
-      (*arena)[Value::messages] = static_cast<double>(rounds * kMessages);
+      (*arena)[Value::messages] = static_cast<double>(times.size() * kMessages);
     }
     arena->meet();
   }
 
  private:
-  static constexpr std::size_t kMessages = std::max<std::size_t>(262144 / Size, 1);
-  struct Area {
-    Message<Size> messages[kMessages];
-    Message<Size> copies[kMessages];
-  };
+  static constexpr std::size_t kMessages = std::max<std::size_t>(262144 / Size, 1);  // of a round: so that the clock does not count
 
-  void transfer(int side, std::uint64_t round, std::uint64_t i) {
+  void transfer(int side, std::size_t slot, std::uint64_t number) {
     if (what_ == Bandwidth::copy) {
-      if (side == 0) std::memcpy(&area_.it->copies[i], &area_.it->messages[i], Size);
+      if (side == 0) std::memcpy(&copies_[slot], &messages_[slot], Size);
       asm volatile("" ::: "memory");
     } else if (side == 0) {
-      fill<Size>(&area_.it->messages[i], round + i);
-    } else if (!check<Size>(&area_.it->messages[i], round + i)) {
+      fill<Size>(&messages_[slot], number);
+    } else if (!check<Size>(&messages_[slot], number)) {
       give_up("wrong message");
     }
   }
 
   Bandwidth what_;
   std::uint64_t budget_ns_;
-  Shared<Area> area_;
+  std::size_t slots_, bytes_;
+  Message<Size>* messages_;
+  Message<Size>* copies_;
 };
 
 class BandwidthLimit final : public Contestant {

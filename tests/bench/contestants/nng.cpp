@@ -10,6 +10,7 @@ namespace {
 
 struct Nng {
   static constexpr const char* kName = "nng, ipc";
+  static std::string library() { return std::string("nng ") + nng_version(); }
   static std::string absent(const Case&) { return {}; }
 
   struct Channel {

@@ -11,6 +11,11 @@ namespace {
 
 struct ZeroMq {
   static constexpr const char* kName = "ZeroMQ, ipc";
+  static std::string library() {
+    int major = 0, minor = 0, patch = 0;
+    zmq_version(&major, &minor, &patch);
+    return "ZeroMQ " + std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);
+  }
   static std::string absent(const Case&) { return {}; }
 
   struct Channel {
