@@ -41,9 +41,14 @@ double wakeups_of(pid_t pid) {
   return sum;
 }
 
-struct Times {
-  double acquire_ns, socket_ns, ratio;  // of the two
-  double least_ratio;                   // of the bare broker to the raw round trip
+constexpr int kRoundsMost = 20, kTimes = 100;  // roles taken in a round
+
+/// Each the median of a round.
+struct Round {
+  double acquire_ns, socket_ns, least_ns;  // of a role; of a raw round trip; of the bare broker
+};
+struct Rounds {
+  Round rounds[kRoundsMost];
 };
 
 double median(std::vector<double> values) {
@@ -102,35 +107,34 @@ struct Pinned {
   int client, server;
 };
 
-/// p50 of taking a role, which maps the channel, and giving it back, of so many channels in turns; of a raw round trip; and of the
-/// least that a role takes.
-void take_roles(const std::string& socket, int channels, int rounds, Pinned where, const std::string& name, Times& result) {
+/// Which roles are taken: of `count` channels in turns, from number `first` on.
+struct Channels {
+  int first, count;
+};
+
+/// Takes a role, which maps the channel, and gives it back; and by turns a raw round trip, and the least that a role takes.
+void take_roles(const std::string& socket, Channels channels, int rounds, Pinned where, const std::string& name, Rounds& result) {
   setenv("ZIPC_SOCKET", socket.c_str(), 1);
   setenv("ZIPC_BROKER", "require", 1);
   Echo echo(where.server);
   BareBroker bare(where.server, name);
   pin(where.client);
-  std::vector<double> acquire, raw, ratio, least_ratio;
   for (int round = 0; round < rounds; ++round) {
-    const auto sockets = times_of(100, [&](int) { echo.ask(); });
-    const auto roles = times_of(100, [&](int i) {
-      const std::string name = "/zb.c" + std::to_string((round * 100 + i) % channels);
-      ZipcContext sender = zipc_open_sender(name.c_str());
+    const auto sockets = times_of(kTimes, [&](int) { echo.ask(); });
+    const auto roles = times_of(kTimes, [&](int i) {
+      const std::string channel = "/zb.c" + std::to_string((channels.first + round * kTimes + i) % channels.count);
+      ZipcContext sender = zipc_open_sender(channel.c_str());
       if (sender.queue == nullptr) std::_Exit(1);
       zipc_destroy(&sender);
     });
-    const auto least = times_of(100, [&](int i) { bare.take_role(i); });
-    raw.push_back(median(sockets));
-    acquire.push_back(median(roles));
-    ratio.push_back(acquire.back() / raw.back());
-    least_ratio.push_back(median(least) / raw.back());
+    const auto least = times_of(kTimes, [&](int i) { bare.take_role(i); });
+    result.rounds[round] = {median(roles), median(sockets), median(least)};
   }
-  result = {median(acquire), median(raw), median(ratio), median(least_ratio)};
 }
 
-/// In a process of its own, so that this one never talks to a broker.
-bool take_roles_apart(const std::string& socket, int channels, int rounds, Pinned where, Times& result) {
-  auto* shared = static_cast<Times*>(mmap(nullptr, sizeof(Times), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+/// In a process of its own, so that this one never talks to a broker. Empty: a role could not be taken.
+std::vector<Round> take_roles_apart(const std::string& socket, Channels channels, int rounds, Pinned where) {
+  auto* shared = static_cast<Rounds*>(mmap(nullptr, sizeof(Rounds), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   const std::string name = unique_name();  // whose files are removed at the end, whatever happens
   const pid_t pid = fork();
   if (pid == 0) {
@@ -139,9 +143,17 @@ bool take_roles_apart(const std::string& socket, int channels, int rounds, Pinne
   }
   int status = 0;
   waitpid(pid, &status, 0);
-  result = *shared;
-  munmap(shared, sizeof(Times));
-  return status == 0;
+  std::vector<Round> result;
+  if (status == 0) result.assign(shared->rounds, shared->rounds + rounds);
+  munmap(shared, sizeof(Rounds));
+  return result;
+}
+
+template <typename F>
+std::vector<double> each(const std::vector<Round>& rounds, F f) {
+  std::vector<double> values;
+  for (const Round& round : rounds) values.push_back(f(round));
+  return values;
 }
 
 void write_config(const std::string& path, int channels) {
@@ -164,23 +176,20 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
   why_not = "zipcd was not built";
   return {};
 #else
-  const int few = 10, many = smoke ? 100 : 10'000, rounds = smoke ? 2 : 20;
+  const int few = 10, many = smoke ? 100 : 10'000, rounds = smoke ? 2 : kRoundsMost;
   std::vector<Finding> found;
-  double on_one_core[2];  // taking a role, in raw round trips: the machine's speed changes between the two
-  double rss_kib[2];
   for (const int channels : {few, many}) {
-    const int which = channels == few ? 0 : 1;
-    const std::string with = " with " + std::to_string(channels) + " channels";
+    const auto add = [&](std::string what, std::string unit, std::vector<double> values, std::string where = {}) {
+      found.push_back({std::move(what), std::move(unit), channels, std::move(where), std::move(values)});
+    };
     const std::string config = Service::folder() + "/control.yaml", socket = Service::folder() + "/control.sock";
     write_config(config, channels);
     Service zipcd(ZIPCD);
     const std::uint64_t start = now_ns();
     why_not = zipcd.start({"--config", config, "--socket", socket}, "listening");
     if (!why_not.empty()) return {};
-    found.push_back({"zipcd starts" + with, static_cast<double>(now_ns() - start), "ns"});
-    const std::string status = "/proc/" + std::to_string(zipcd.pid()) + "/status";
-    rss_kib[which] = status_of(status, "VmRSS:");
-    found.push_back({"zipcd's RSS" + with, rss_kib[which], "KiB"});
+    add("zipcd starts", "ns", {static_cast<double>(now_ns() - start)});
+    add("zipcd's RSS", "KiB", {status_of("/proc/" + std::to_string(zipcd.pid()) + "/status", "VmRSS:")});
 
     if (channels == many) {
       // What follows the start counts as start. That a process has fallen asleep for the first time is told to nobody: looked for.
@@ -191,50 +200,41 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
       }
       const int seconds = smoke ? 1 : 10;
       sleep(static_cast<unsigned>(seconds));
-      const double wakeups = wakeups_of(zipcd.pid()) - before;
-      found.push_back({"zipcd's wake-ups in " + std::to_string(seconds) + " s, idle" + with, wakeups, "", "0", wakeups == 0});
+      add("zipcd's wake-ups in " + std::to_string(seconds) + " s, idle", "", {wakeups_of(zipcd.pid()) - before});
     }
-    // What more channels cost by themselves, and what it costs to take one that has not been used for long. Where the scheduler
-    // has put zipcd and who answers the raw round trip decides about both, and not in the same way: so they are put there.
-    Times others{};
-    bool is_measured = true;
+    // Where the scheduler has put zipcd and who answers the raw round trip decides about both, and not in the same way: so they are
+    // put there.
+    int next = 0;  // as long as there are enough, channels that have never been taken
     for (const int server : {cores[1], cores[0]}) {
-      const Pinned where{.client = cores[0], .server = server};
-      const std::string on = server == cores[0] ? " on one core" : " on two cores";
+      const Pinned pinned{.client = cores[0], .server = server};
+      const std::string where = server == cores[0] ? "one core" : "two cores";
       pin(server, zipcd.pid());
-      Times taken{};
-      is_measured = is_measured && take_roles_apart(socket, few, rounds, where, taken);
-      on_one_core[which] = taken.ratio;  // the last
-      if (server == cores[0] && channels == many) {
-        is_measured = is_measured && take_roles_apart(socket, channels, rounds, where, others);
+      const auto others = take_roles_apart(socket, {next, channels}, rounds, pinned);
+      // What many channels cost by themselves, without what it costs to take one that has not been used for long.
+      const auto same = channels == few ? others : take_roles_apart(socket, {0, few}, rounds, pinned);
+      next += rounds * kTimes;
+      if (others.empty() || same.empty()) {
+        why_not = "a role could not be taken";
+        end(zipcd, channels);
+        return {};
       }
-      found.push_back({"a raw round trip over a Unix socket" + on, taken.socket_ns, "ns"});
-      found.push_back({"take a role, map, give it back" + on + "," + with, taken.acquire_ns, "ns"});
-      found.push_back({"that against the raw round trip" + on + "," + with, taken.ratio, "x", "<= 6x", taken.ratio <= 6});
-      found.push_back({"the least: the system calls it cannot do without, against the raw round trip" + on, taken.least_ratio, "x"});
-      found.push_back({"roles a second, taken and given back" + on + "," + with, 1e9 / taken.acquire_ns, ""});
-    }
-    if (!is_measured) {
-      why_not = "a role could not be taken";
-      end(zipcd, channels);
-      return {};
-    }
-    if (channels == many) {
-      found.push_back({"take the role of another channel each time on one core," + with, others.acquire_ns, "ns"});
+      add("raw round trip over a Unix socket", "ns", each(others, [](const Round& r) { return r.socket_ns; }), where);
+      add("the least that a role takes, the system calls it cannot do without, in raw round trips", "x",
+          each(others, [](const Round& r) { return r.least_ns / r.socket_ns; }), where);
+      const auto acquire_ns = [](const Round& r) { return r.acquire_ns; };
+      const auto in_round_trips = [](const Round& r) { return r.acquire_ns / r.socket_ns; };
+      add("role taken and given back, another channel each time", "ns", each(others, acquire_ns), where);
+      add("role taken and given back, in raw round trips, another channel each time", "x", each(others, in_round_trips), where);
+      if (channels == few) continue;
+      add("role taken and given back, ten channels by turns", "ns", each(same, acquire_ns), where);
+      add("role taken and given back, in raw round trips, ten channels by turns", "x", each(same, in_round_trips), where);
     }
     write_config(config, channels + 1);
     const std::uint64_t reload = now_ns();
     kill(zipcd.pid(), SIGHUP);
-    if (zipcd.await("configuration reloaded")) {
-      found.push_back({"reload that adds one channel," + with, static_cast<double>(now_ns() - reload), "ns"});
-    }
+    if (zipcd.await("configuration reloaded")) add("reload that adds one channel", "ns", {static_cast<double>(now_ns() - reload)});
     end(zipcd, channels);
   }
-  const double growth = on_one_core[1] / on_one_core[0];  // which idle processors do not blur
-  const std::string against = " with " + std::to_string(many) + " channels against " + std::to_string(few);
-  found.push_back({"taking a role" + against, growth, "x", "<= 1.2x", growth <= 1.2});
-  const double each = (rss_kib[1] - rss_kib[0]) / (many - few);
-  found.push_back({"zipcd's RSS for each further channel", each, "KiB", "<= 4 KiB", each <= 4});
   return found;
 #endif
 }

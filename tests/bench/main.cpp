@@ -2,12 +2,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
+#include <random>
 #include <regex>
 #include <string>
 
@@ -24,9 +26,10 @@ constexpr const char* kHelp =
     "  --quick       the sizes 64 B and 1 KiB, one queue size\n"
     "  --smoke       one very short round of --quick, to see that all of it works: its numbers mean nothing\n"
     "  --rounds N    how often to measure everything (default 9, with --quick 3)\n"
-    "  --only REGEX  only what matches: 'workload contestant size queue wait place', see --list\n"
+    "  --only REGEX  only what matches: 'workload contestant size queue wait place', see --list; the control plane, which is none of\n"
+    "                those, only if REGEX matches 'control plane', e.g. 'throughput .* 64 |control plane'\n"
     "  --list        print what would be measured and do nothing\n"
-    "Measures every contestant in turn, N times, and prints JSON. Progress goes to standard error.\n";
+    "Measures every contestant of a case in turn, in another order each time, N times, and prints JSON. Progress goes to standard error.\n";
 
 struct Options {
   bool quick = false, smoke = false, list = false;
@@ -91,6 +94,8 @@ std::string json_of(const Outcome& outcome) {
     std::snprintf(number, sizeof number, "%.6g", outcome.values[i]);
     result += std::string(", \"") + kValueNames[i] + "\": " + number;
   }
+  const double raw_ns = (outcome[Value::raw_before_ns] + outcome[Value::raw_after_ns]) / 2;
+  if (!std::isnan(raw_ns)) result += ", \"class\": " + json_text(class_of(raw_ns));
   if (outcome.quantiles_ns.empty()) return result;
   result += ", \"quantiles_ns\": [";
   for (const double ns : outcome.quantiles_ns) {
@@ -109,12 +114,37 @@ std::string processor() {
   return "unknown";
 }
 
+#ifdef __clang__
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "gcc " __VERSION__;
+#endif
+
+/// All that takes part, in the order of the tables, and the versions of what it is made of.
+void print_contestants(const Contestants& contestants) {
+  std::vector<std::string> names, libraries;  // each once
+  const auto add = [](std::vector<std::string>& all, std::string text) {
+    if (!text.empty() && std::find(all.begin(), all.end(), text) == all.end()) all.push_back(std::move(text));
+  };
+  for (const auto& contestant : contestants) {
+    add(names, contestant->name());
+    add(libraries, contestant->library());
+  }
+  const auto print = [](const char* key, const std::vector<std::string>& all) {
+    std::printf("\"%s\": [", key);
+    for (const auto& text : all) std::printf("%s%s", &text == &all.front() ? "" : ", ", json_text(text).c_str());
+    std::printf("],\n");
+  };
+  print("contestants", names);
+  print("libraries", libraries);
+}
+
 void print_machine(const std::vector<int>& cores) {
   utsname system{};
   uname(&system);
   std::printf("{\"machine\": {\"processor\": %s, \"processors\": %ld, \"cores\": [%d, %d], \"system\": %s, \"compiler\": %s},\n",
               json_text(processor()).c_str(), sysconf(_SC_NPROCESSORS_ONLN), cores[0], cores[1],
-              json_text(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), json_text(__VERSION__).c_str());
+              json_text(std::string(system.sysname) + " " + system.release + " " + system.machine).c_str(), json_text(kCompiler).c_str());
 }
 
 /// On a terminal, in place of the line before. Empty: no line.
@@ -129,10 +159,14 @@ void print_control_plane(bool smoke, const std::vector<int>& cores, std::map<std
   const char* comma = "";
   std::printf("\"control\": [\n");
   for (const auto& finding : measure_control_plane(smoke, cores, why_not)) {
-    std::printf("%s {\"what\": %s, \"value\": %.6g, \"unit\": %s", comma, json_text(finding.what).c_str(), finding.value,
-                json_text(finding.unit).c_str());
-    if (!finding.bound.empty()) std::printf(", \"bound\": %s, \"met\": %s", json_text(finding.bound).c_str(), finding.met ? "true" : "false");
-    std::printf("}");
+    std::printf("%s {\"what\": %s, \"unit\": %s, \"channels\": %d, \"where\": %s, \"values\": [", comma, json_text(finding.what).c_str(),
+                json_text(finding.unit).c_str(), finding.channels, json_text(finding.where).c_str());
+    const char* between = "";
+    for (const double value : finding.values) {
+      std::printf("%s%.6g", between, value);
+      between = ", ";
+    }
+    std::printf("]}");
     comma = ",\n";
   }
   std::printf("],\n");
@@ -140,15 +174,30 @@ void print_control_plane(bool smoke, const std::vector<int>& cores, std::map<std
   if (!why_not.empty()) absent["\"workload\": \"control plane\", \"contestant\": \"zipcd\", \"size\": 0"] = why_not;
 }
 
+/// Whoever comes next to the same one each time has what that one leaves behind, in the caches and of the machine's mood.
+void shuffle_within_cases(std::vector<Entrant>& entrants, std::mt19937& random) {
+  for (auto first = entrants.begin(); first != entrants.end();) {
+    const auto last = std::find_if(first, entrants.end(), [first](const Entrant& entrant) {
+      Case c = entrant.c;
+      c.contestant = first->c.contestant;
+      return c != first->c;
+    });
+    std::shuffle(first, last, random);
+    first = last;
+  }
+}
+
 /// Measures everything once for each round. Absent is who cannot take part, or failed: it is asked no more.
-void measure_all(const std::vector<Entrant>& entrants, const Options& options, const std::vector<int>& cores,
+void measure_all(std::vector<Entrant> entrants, const Options& options, const std::vector<int>& cores,
                  std::map<std::string, std::string>& absent) {
   std::size_t done = 0;
   const std::size_t all = entrants.size() * static_cast<std::size_t>(options.rounds);
   const std::uint64_t start = now_ns();
   const char* comma = "";
+  std::mt19937 random(std::random_device{}());
   std::printf("\"samples\": [\n");
   for (int round = 0; round < options.rounds; ++round) {
+    shuffle_within_cases(entrants, random);
     for (const auto& [contestant, c] : entrants) {
       ++done;
       const double elapsed_s = static_cast<double>(now_ns() - start) / 1e9;
@@ -179,8 +228,9 @@ void print_system_calls(const std::vector<Entrant>& entrants, std::map<std::stri
   std::printf("\"system_calls\": [\n");
   const char* comma = "";
   for (const auto& [contestant, c] : entrants) {
-    const bool wanted = c.workload == Workload::throughput && c.size == 64 && c.queue == 1024 && c.place == Place::processes;
-    if (!wanted || absent.contains(json_of(c)) || c.contestant.starts_with("limit")) continue;
+    const bool wanted = c.workload == Workload::throughput && c.size == 64 && c.queue == 1024 && c.wait == Wait::spin &&
+                        c.place == Place::processes;
+    if (!wanted || absent.contains(json_of(c)) || c.contestant.starts_with("limit") || c.contestant.starts_with("reference")) continue;
     show_progress("system calls: " + c.contestant);
     std::string why_not;
     const auto each = system_calls_per_message(text_of(c), why_not);
@@ -231,6 +281,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   print_machine(cores);
+  print_contestants(contestants);
   std::map<std::string, std::string> absent;  // JSON of the case -> why
   measure_all(entrants, *options, cores, absent);
   if (one) return absent.empty() ? 0 : 1;

@@ -1,22 +1,31 @@
 """What zipc's figures are compared with, and what they are meant to reach."""
 import statistics
 
-BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing")
-BARE_RING = ("reference: bare ring", *(f"reference: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
-                                   for fetching in ("", ", fetching")))
+from results import GROUPS, case_of, quartiles, raw_ns
 
-# contestant, case: which row; places and queues that are not named are the usual ones. against: see reference_of(). The ratio is
-# of rates where it is wanted to be at `least` so much, and of times where at `most` so much.
+# The ways to do the same. What counts is the best of them in each round.
+BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing")
+BOOST_BATCHES = ("boost lockfree, batches", "boost lockfree, batches, pausing")
+BARE_RING = ("reference: bare ring", *(f"reference: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
+                                       for fetching in ("", ", fetching")))
+# Whose blocking calls may be as fast as polling, where they stream.
+OTHERS = ("iceoryx (queue up to 256)", "ZeroMQ, ipc", "nng, ipc", "boost message_queue", "pipe", "Unix socket, SEQPACKET",
+          "POSIX mq (queue of 10)")
+
+# contestant, case: which row; what is not named is as usual. against: see REFERENCES. The ratio is of rates where it is
+# wanted to be at `least` so much, and of times where at `most` so much.
 TARGETS = [
     {"contestant": "zipc C++, in place", "case": {"workload": "round_trip", "size": 64, "wait": "spin"}, "against": "raw", "most": 1.0},
     {"contestant": "zipc C, in place", "case": {"workload": "round_trip", "size": 64, "wait": "spin"}, "against": "raw", "most": 1.2},
     {"contestant": "zipc C, copied in", "case": {"workload": "round_trip", "size": 64, "wait": "spin"}, "against": "raw", "most": 1.2},
     {"contestant": "zipc C++, in place", "case": {"workload": "round_trip", "size": 1024, "wait": "spin"}, "against": "boost", "most": 0.75},
-    {"contestant": "zipc C, copied in", "case": {"workload": "throughput", "size": 64, "queue": 1024}, "against": "boost", "least": 1.25},
-    {"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": 64, "queue": 1024}, "against": "boost", "least": 2.2},
-    {"contestant": "zipc C++, batches", "case": {"workload": "throughput", "size": 64, "queue": 1024}, "against": "boost", "least": 3.0},
-    {"contestant": "zipc C, copied in", "case": {"workload": "throughput", "size": 1024, "queue": 1024}, "against": "boost", "least": 1.15},
-    {"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": 1024, "queue": 1024}, "against": "boost", "least": 1.5},
+    {"contestant": "zipc C, copied in", "case": {"workload": "throughput", "size": 64}, "against": "boost", "least": 1.25},
+    {"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": 64}, "against": "boost", "least": 2.2},
+    {"contestant": "zipc C++, batches", "case": {"workload": "throughput", "size": 64}, "against": "boost", "least": 3.0},
+    *({"contestant": f"zipc {api}, batches", "case": {"workload": "throughput", "size": size}, "against": "boost batches", "least": 1.0}
+      for api in ("C++", "C") for size in (64, 1024)),
+    {"contestant": "zipc C, copied in", "case": {"workload": "throughput", "size": 1024}, "against": "boost", "least": 1.15},
+    {"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": 1024}, "against": "boost", "least": 1.5},
     *({"contestant": f"zipc C++, {how}", "case": {"workload": "throughput", "size": 1048576, "queue": 16}, "against": "read bandwidth",
        "least": 0.9} for how in ("in place", "batches")),
     {"contestant": "zipc C, copied in", "case": {"workload": "send_alone", "size": 8}, "against": "store", "most": 1.5},
@@ -29,56 +38,64 @@ TARGETS = [
 TARGETS += [{**target, "against": "bare ring"} for target in TARGETS if target["against"] == "raw"]
 TARGETS += [{"contestant": "zipc C++, in place", "case": {"workload": "throughput", "size": size, "queue": queue}, "against": "bare ring",
              "least": 0.95} for size, queue in ((64, 1024), (1048576, 16))]
-TARGETS.append({"contestant": "zipc C++, batches", "case": {"workload": "throughput", "size": 64, "queue": 1024}, "against": "bare batches",
-                "least": 0.95})
-NAMES = {"bare ring": "the best bare ring", "bare batches": "the bare ring in batches", "raw": "raw cache line", "boost": "boost lockfree", "read bandwidth": "cross-core reading", "store": "a copy and a store",
-         "futex": "raw futex", "spinning": "itself spinning"}
+TARGETS.append({"contestant": "zipc C++, batches", "case": {"workload": "throughput", "size": 64}, "against": "bare batches", "least": 0.95})
+
+# The name in tables, and which contestants. "raw" and "spinning" are the sample's own.
+REFERENCES = {
+    "raw": ("raw cache line", ()),
+    "spinning": ("itself spinning", ()),
+    "boost": ("boost lockfree", BOOST),
+    "boost batches": ("boost lockfree's batches", BOOST_BATCHES),
+    "bare ring": ("the best bare ring", BARE_RING),
+    "bare batches": ("the bare ring in batches", ("reference: bare ring, batches",)),
+    "read bandwidth": ("cross-core reading", ("limit: cross-core read",)),
+    "store": ("a copy and a store", ("limit: copy, store and call",)),
+    "futex": ("raw futex", ("limit: futex",)),
+}
+# Of the control plane, by how its row begins: at most so much. What follows from two rows is calculated by control_rows().
+CONTROL = {"zipcd's wake-ups": 0, "role taken and given back, in raw round trips": 6, "taking a role": 1.2,
+           "zipcd's RSS for each further channel": 4}
+COUNTS = ("zipcd's wake-ups", "zipcd's RSS")  # which hold as they are
+SYSTEM_CALLS_MOST = 1e-5  # a message
+ROUNDS_LEAST = 5  # for a verdict
 
 
-def reference_of(results, group, case, contestant, against):
-    """Round -> nanoseconds of what a row is compared with."""
-    def ns(name, **case):
-        return {number: sample["ns"] for number, sample in results.samples(group, name, **case).items()}
-
-    if against == "raw":  # that of the sample itself, from right before and after it
-        return {number: (sample["raw_before_ns"] + sample["raw_after_ns"]) / 2
-                for number, sample in results.samples(group, contestant, **case).items()}
-    if against in ("boost", "bare ring"):  # the faster of its ways to wait, or to receive
-        ways = [ns(name, **case) for name in (BOOST if against == "boost" else BARE_RING)]
-        return {number: min(way[number] for way in ways if number in way) for number in set().union(*ways)}
+def reference_ways(against, contestant, case):
+    """[(contestant, case)] of what a row is compared with; they poll, but for the futex, which has one size."""
     if against == "spinning":
-        return ns(contestant, **{**case, "wait": "spin"})
-    if against == "futex":
-        return ns("limit: futex", **{**case, "size": 8})
-    if against == "bare batches":
-        return ns("reference: bare ring, batches", **case)
-    if against == "store":
-        return ns("limit: copy, store and call", **case)
-    return ns("limit: cross-core read", **case)
+        return [(contestant, {**case, "wait": "spin"})]
+    fixed = {"size": 8} if against == "futex" else {"wait": "spin"}
+    return [(name, {**case, **fixed}) for name in REFERENCES[against][1]]
 
 
-def reference(results, group, case):
-    """(name, round -> ns) of what the rows of a table are compared with; None: with nothing."""
+def ways_of(contestant, case):
+    """[(contestant, case)] of a row: of the others, the better of polling and blocking."""
+    waits = ("spin", "block") if contestant in OTHERS and case["workload"] == "throughput" else (case_of(case)["wait"],)
+    return [(contestant, {**case, "wait": wait}) for wait in waits]
+
+
+def ratios(results, group, ways, against, of_rates=False, key="ns"):
+    """Round by round, to what `against` names in REFERENCES, of the first of the ways' cases."""
+    contestant, case = ways[0]
+    if against == "raw":
+        values = [sample[key] / raw_ns(sample) for sample in results.samples(group, ways) if raw_ns(sample)]
+    else:
+        pairs = results.pairs(group, ways, reference_ways(against, contestant, case), key)
+        values = [sample[key] / other[key] for sample, other in pairs]
+    return [1 / value for value in values] if of_rates else values
+
+
+def ratios_of_target(results, group, target):
+    return ratios(results, group, [(target["contestant"], target["case"])], target["against"], "least" in target)
+
+
+def reference(case):
+    """What the rows of a table are compared with; None: with nothing."""
     if case["place"] == "one_core":
         return None
-    against = {"asleep": "futex", "throughput": "boost", "send_alone": "store"}.get(case["workload"])
     if case["workload"] == "round_trip":
-        against = "boost" if case["wait"] == "spin" else "futex"
-    if against is None:
-        return None
-    found = reference_of(results, group, case, None, against)
-    return (NAMES[against], found) if found else None
-
-
-def ratios(results, group, target):
-    """Of the target's row to its reference, round by round."""
-    case = {"place": "processes", **target["case"]}
-    if "queue" not in case:
-        case["queue"] = 1024 if case["workload"] == "send_alone" else 16
-    samples = results.samples(group, target["contestant"], **case)
-    against = reference_of(results, group, case, target["contestant"], target["against"])
-    pairs = [(samples[number]["ns"], against[number]) for number in samples if number in against]
-    return [b / a if "least" in target else a / b for a, b in pairs]
+        return "boost" if case["wait"] == "spin" else "futex"
+    return {"asleep": "futex", "throughput": "boost", "send_alone": "store"}.get(case["workload"])
 
 
 WORKLOADS = {"round_trip": "round trip", "throughput": "one way", "send_alone": "sending alone", "asleep": "round trip asleep"}
@@ -94,24 +111,34 @@ def text_of_case(case):
 
 def text_of_bound(target):
     bound = f">= {target['least']}x" if "least" in target else f"<= {target['most']}x"
-    return f"{bound} {NAMES[target['against']]}"
+    return f"{bound} {REFERENCES[target['against']][0]}"
 
 
-def verdict(target, values):
-    median = statistics.median(values)
-    met = median >= target["least"] if "least" in target else median <= target["most"]
-    return f"{text_of_bound(target)}: {median:.2f}x {'met' if met else 'NOT MET'}"
+def verdict(values, least=None, most=None):
+    """Undecided where the bound lies between the quartiles."""
+    if len(values) < ROUNDS_LEAST:
+        return "too few"
+    low, high = quartiles(values)
+    if least is not None:
+        low, high, most = -high, -low, -least
+    return "met" if high <= most else "NOT MET" if low > most else "undecided"
+
+
+def verdict_of_target(target, values):
+    return verdict(values, target.get("least"), target.get("most"))
+
+
+def text_of_target(target, values):
+    return f"{text_of_bound(target)}: {statistics.median(values):.2f}x {verdict_of_target(target, values)}"
 
 
 def of_row(results, group, case, contestant):
     texts = []
     for target in TARGETS:
-        queue = 1024 if case["workload"] == "send_alone" else 16
-        wanted = {"place": "processes", "queue": queue, **target["case"]}
-        if target["contestant"] == contestant and all(case[key] == value for key, value in wanted.items()):
-            values = ratios(results, group, target)
+        if target["contestant"] == contestant and case_of(target["case"]) == case:
+            values = ratios_of_target(results, group, target)
             if values:
-                texts.append(verdict(target, values))
+                texts.append(text_of_target(target, values))
     return "; ".join(texts)
 
 
@@ -121,28 +148,60 @@ def counts_system_calls(contestant):
 
 
 def of_system_calls(per_message):
-    return f"< 1e-05 system calls: {per_message:.1g} {'met' if per_message < 1e-5 else 'NOT MET'}"
+    """Of all runs."""
+    most = max(per_message)
+    return f"< {SYSTEM_CALLS_MOST:g} system calls: {most:.1g} {'met' if most < SYSTEM_CALLS_MOST else 'NOT MET'}"
+
+
+def control_rows(results):
+    """[(what, channels, where, unit, values)]: what was measured, and what follows from it."""
+    rows = [(what, channels, where, unit, values) for (what, channels, where), (unit, values) in results.control.items()]
+    found = {row[:3]: row[4] for row in rows}
+    few, many = min((row[1] for row in rows), default=0), max((row[1] for row in rows), default=0)
+    for where in ("two cores", "one core"):
+        # Each round's is in raw round trips of that round: so the machine's speed is not in it.
+        taken = "role taken and given back, in raw round trips, "
+        few_taken = found.get((taken + "another channel each time", few, where), [])
+        for which in ("another channel each time", "ten channels by turns"):
+            many_taken = found.get((taken + which, many, where), [])
+            if few_taken and many_taken:
+                growth = [a / b for a, b in zip(many_taken, few_taken)]
+                rows.append((f"taking a role, {which}, against {few} channels", many, where, "x", growth))
+    rss = [found.get(("zipcd's RSS", channels, ""), []) for channels in (few, many)]
+    if all(rss):
+        rows.append(("zipcd's RSS for each further channel", many, "", "KiB", [(b - a) / (many - few) for a, b in zip(*rss)]))
+    return rows
 
 
 def of_control(row):
-    if "bound" not in row:
+    """What is wanted of a row, and whether it is so; empty: nothing in particular. Growth is judged on one core, where idle processors
+    do not blur it; and by taking another channel each time."""
+    what, _, where, unit, values = row
+    wanted = next((most for name, most in CONTROL.items() if what.startswith(name)), None)
+    if wanted is None or "by turns" in what or (what.startswith("taking a role") and where != "one core"):
         return ""
-    return f"{row['bound']}: {'met' if row['met'] else 'NOT MET'}"
+    said = verdict(values, most=wanted) if not what.startswith(COUNTS) else "met" if max(values) <= wanted else "NOT MET"
+    return f"<= {wanted}{unit if unit == 'x' else ' ' + unit}".rstrip() + f": {said}"
+
+
+def text_of_control(row):
+    what, channels, where, _, _ = row
+    return f"{what}{', on ' + where if where else ''}, with {channels} channels"
 
 
 def print_summary(results):
     print("\ntargets")
-    groups = list(dict.fromkeys(group for _, group in results.cases if group != "any"))
-    for (contestant, *case), per_message in results.system_calls.items():
+    for (contestant, *_), per_message in results.system_calls.items():
         if counts_system_calls(contestant):
             print(f"  {'any':6}  {contestant:20} {'throughput 64 1024':28} {of_system_calls(per_message)}")
-    for row in results.control:
-        if "bound" in row:
-            print(f"  {'any':6}  {'zipcd':20} {row['what']}: {row['value']:.3g}, {of_control(row)}")
+    for row in control_rows(results):
+        if of_control(row):
+            print(f"  {'any':6}  {'zipcd':20} {text_of_control(row)}: {statistics.median(row[4]):.3g}, {of_control(row)}")
     for target in TARGETS:
         what = " ".join(str(value) for value in target["case"].values())
-        for group in groups:
-            values = ratios(results, group, target)
+        for group in GROUPS:
+            values = ratios_of_target(results, group, target)
             if values:
                 low, high = min(values), max(values)
-                print(f"  {group:6}  {target['contestant']:20} {what:28} {verdict(target, values)}  ({low:.2f} to {high:.2f}, {len(values)} rounds)")
+                print(f"  {group:6}  {target['contestant']:20} {what:28} {text_of_target(target, values)}  "
+                      f"({low:.2f} to {high:.2f}, {len(values)} rounds)")
