@@ -376,9 +376,9 @@ bool zipc_pop(ZipcContext* receiver) {
 bool zipc_set_waiting(ZipcContext* context, zipc_waiting waiting) {
   if (!require_open(context)) return false;
   if (!is_waiting(waiting)) {
-    return guarded(false, [&] {
-      const std::string number = std::to_string(static_cast<unsigned>(waiting));
-      set_last_error(Failure{Error::invalid_argument, "there is no way to wait of number " + number});
+    const auto number = static_cast<unsigned>(waiting);  // not captured: it is none of its enumerators
+    return guarded(false, [number] {
+      set_last_error(Failure{Error::invalid_argument, "there is no way to wait of number " + std::to_string(number)});
       return false;
     });
   }
