@@ -75,11 +75,7 @@ bool require_open(const ZipcContext* context) noexcept {
 
 bool require_role(const ZipcContext* context, Role role) noexcept {
   if (is_open(context, role)) return true;
-  if (is_open(context, other(role))) {
-    zipc::set_wrong_role(*context);
-  } else {
-    set_last_error(Error::closed, context != nullptr ? *context : ZipcContext{});
-  }
+  if (require_open(context)) zipc::set_wrong_role(*context);
   return false;
 }
 

@@ -403,7 +403,7 @@ class Ring : public HotPath {
   /// or an existing peer, which may be another sender, was there before it was armed, for one operation.
   void catch_up() noexcept {
     const auto may_be_kept = [this] {
-      if (tripwire_->load(std::memory_order_acquire) == 0) return false;                            // [tripwire-armed]
+      if (tripwire_->load(std::memory_order_acquire) == 0) return false;                    // [tripwire-armed]
       return (header_->origin.load(std::memory_order_relaxed) & kOriginExistingPeer) == 0;  // noted before
     };
     // It is set only where it changes: both sides read its line.

@@ -35,8 +35,8 @@
 /// again; if before, the second fails, or comes before S's, too. Who else makes it 0 does so by an atomic change, never by a store,
 /// and so hands on what S has written (a release sequence); but for the kernel, which makes the tripwire 0, too. P may be killed at
 /// any step: "about to" is not clear. Where the diagram says `waiting`, P looks at all of the receiver that matters, its features
-/// included; so the receiver makes the byte 0 also when it comes and when it leaves. A notice that the channel moves is given in the same way, with the
-/// broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
+/// included; so the receiver makes the byte 0 also when it comes and when it leaves. A notice that the channel moves is given in
+/// the same way, with the broker for S. That a peer has gone need not: P is told when the queue is full. Beside the byte P3 looks at
 /// the tripwire, so that an existing receiver is met whichever of the two bytes the kernel makes 0 first. Who maps a channel's file
 /// by itself and brings it as memory of its own, which has no such byte, must not follow a receiver of zipc that was killed.
 ///

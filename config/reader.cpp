@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "config/suggestion.h"
+#include "common/suggestion.h"
 
 namespace zipc {
 namespace {

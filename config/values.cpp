@@ -13,7 +13,7 @@
 #include "common/name.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
-#include "config/suggestion.h"
+#include "common/suggestion.h"
 
 namespace zipc {
 namespace {

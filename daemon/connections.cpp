@@ -96,7 +96,7 @@ Connections::Limit Connections::within_descriptors(std::uint32_t connections) {
   log::warning(limit.rule + ", but with " + std::to_string(descriptors.rlim_cur) + " descriptors it is " +
                std::to_string(most));
   return {.most = most,
-          .rule = "the number of descriptors that zipcd may have (LimitNOFILE) is " + std::to_string(descriptors.rlim_cur) +
+          .rule = std::string(kDescriptorLimit) + " is " + std::to_string(descriptors.rlim_cur) +
                   ", enough for " + log::plural(most, "connection")};
 }
 

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "daemon/doorbells.h"
+#include "daemon/refusals.h"
 
 namespace zipc {
 namespace {
@@ -21,10 +22,9 @@ std::uint32_t make_serial() {
 }
 
 Failure no_descriptor(int number) {
-  const std::string rule = "the number of descriptors that zipcd may have (LimitNOFILE)";
   return {.code = Error::limit_reached,
           .message = std::string("no descriptor for a doorbell: ") + std::strerror(number),
-          .rule = rule};
+          .rule = kDescriptorLimit};
 }
 
 /// Whether one of those who have an end has made it void.

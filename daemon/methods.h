@@ -46,11 +46,9 @@ class Methods {
     return is_privileged(client, broker_.registry().policy()) ? protocol::kPrivilegedCallSizeMax : protocol::kCallSizeMax;
   }
 
-  /// The connection of `session` has ended. Returns whether a lease that was granted over it still stands.
+  /// The connection of `session` has ended, or descriptors did not get through. Returns whether a lease that was granted over it
+  /// still stands.
   bool hang_up(SessionId session, TimePoint now) { return broker_.hang_up(session, now); }
-
-  /// The descriptors of an answer to `session` could not be sent, and are closed: ends the lease that they stand for.
-  void take_back(SessionId session, TimePoint now) { broker_.hang_up(session, now); }
 
  private:
   struct Method;

@@ -13,6 +13,9 @@
 
 namespace zipc {
 
+/// The limit that is not in the configuration, as it is named to clients.
+inline constexpr const char* kDescriptorLimit = "the number of descriptors that zipcd may have (LimitNOFILE)";
+
 class Refusals {
  public:
   /// `uid` is refused something. Logs the `failure` if its code is Error::limit_reached, unless that was done for the same

@@ -13,6 +13,7 @@
 
 #include "common/test_point.h"
 #include "daemon/log.h"
+#include "daemon/refusals.h"
 #include "daemon/subscription.h"
 
 namespace zipc {
@@ -160,11 +161,11 @@ awaitable<bool> Session::serve(std::string_view message) {
 awaitable<bool> Session::refuse_descriptors(std::vector<UniqueFd> fds) {
   has_unread_fds_ = false;
   fds.clear();  // and with them goes the role that they stand for
-  methods_.take_back(client_.session, std::chrono::steady_clock::now());
+  static_cast<void>(methods_.hang_up(client_.session, std::chrono::steady_clock::now()));
   after_call_();
   const Failure failure{.code = Error::limit_reached,
                         .message = "the descriptors cannot be sent: others of zipcd's user have not been read, and are too many",
-                        .rule = "the number of descriptors that zipcd may have (LimitNOFILE)"};
+                        .rule = kDescriptorLimit};
   const Written written = co_await write_message(socket_, protocol::to_message(protocol::to_reply(failure)), {});
   co_return written == Written::all;
 }

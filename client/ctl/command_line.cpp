@@ -1,13 +1,12 @@
 #include "client/ctl/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <limits>
-#include <numeric>
 #include <sstream>
 
 #include "client/ctl/complaint.h"
+#include "common/suggestion.h"
 
 namespace zipc::ctl {
 namespace {
@@ -240,32 +239,13 @@ void add_transfer(CLI::App& app, Command& command) {
                               configure_receive);
 }
 
-/// How many letters are to be changed, left out or added to make one word of the other (Levenshtein).
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (const char letter : from) {
-    std::size_t diagonal = std::exchange(row[0], row[0] + 1);
-    for (std::size_t i = 0; i < to.size(); ++i) {
-      const std::size_t changed = diagonal + (letter == to[i] ? 0 : 1);
-      diagonal = row[i + 1];
-      row[i + 1] = std::min({changed, row[i] + 1, row[i + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-/// ": did you mean 'list'?", if a command is as similar as that.
+/// ": did you mean 'list'?", if there is a command like that.
 std::string similar_command(const CLI::App& app, const std::string& word) {
-  constexpr std::size_t kFurthest = 2;
-  std::string nearest;
-  std::size_t least = std::min(kFurthest + 1, word.size());
-  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
-    const std::size_t far = distance(word, subcommand->get_name());
-    if (far < least) nearest = subcommand->get_name();
-    least = std::min(least, far);
-  }
-  return nearest.empty() ? "" : ": did you mean '" + nearest + "'?";
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : commands) names.push_back(command->get_name());
+  const std::string_view guess = nearest(word, names);
+  return guess.empty() ? "" : ": did you mean '" + std::string(guess) + "'?";
 }
 
 int complain_about(const CLI::App& app, const CLI::ParseError& error) {

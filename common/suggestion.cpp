@@ -1,4 +1,4 @@
-#include "config/suggestion.h"
+#include "common/suggestion.h"
 
 #include <algorithm>
 #include <cstddef>
