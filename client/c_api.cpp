@@ -341,7 +341,7 @@ uint32_t zipc_peek_batch(ZipcContext* receiver, uint8_t** messages, uint32_t* si
   const zipc::SlotRun run = zipc::operations::peek_run(*receiver, sizes, most);
   if (!succeeded(run.error, *receiver)) return 0;
   *messages = reinterpret_cast<uint8_t*>(run.data);
-  fetch_small(run, sizes, receiver->params.message_size);
+  if (!zipc::has(*receiver, zipc::kContextWritesBack)) fetch_small(run, sizes, receiver->params.message_size);
   return run.count;
 }
 

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "common/write_back.h"
+
 namespace zipc {
 namespace {
 
@@ -36,13 +38,14 @@ ZipcContext make_context(Role role, std::string_view name, const Params& params,
   context.queue = reinterpret_cast<ZipcQueue*>(memory);
   context.buffers = bytes + buffers_offset(params);
   context.init_flag = reinterpret_cast<std::int32_t*>(init_flag_in(memory, params));
+  if (gains_by_writing_back(params)) context.padding[6] = kContextWritesBack;
   return context;
 }
 
 ZipcContext make_context(Role role, std::string_view name, const Params& params, const Mapping& mapping, std::uint8_t flags,
                          std::uint64_t id) noexcept {
   ZipcContext context = make_context(role, name, params, mapping.address(), id);
-  context.padding[6] = flags;
+  context.padding[6] |= flags;
   if (role == Role::sender && mapping.copies() != nullptr) {
     context.padding[6] |= kContextHasCopies;
     if (is(context, HotContext::hot_by_header)) context.padding[0] = static_cast<std::uint8_t>(HotContext::hot);

@@ -62,7 +62,7 @@
  * That the peer has gone, that the channel moves, and the end of the time given are noticed in each way alike. A peer that is
  * waiting is seen by zipcctl only if it sleeps until it is woken.
  *
- * ENVIRONMENT. Besides that of BROKER: ZIPC_MEMBARRIER=off, see zipc(3).
+ * ENVIRONMENT. Besides that of BROKER: ZIPC_MEMBARRIER and ZIPC_WRITE_BACK, see zipc(3).
  *
  * ERRORS. Every function that fails says why in zipc_last_error(), per thread. The library never prints and never exits.
  *

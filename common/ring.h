@@ -85,10 +85,11 @@ class Ring : public HotPath {
   /// `pace`: of the end that uses the view; null: it learns nothing.
   Ring(void* memory, const Params& params, std::atomic<std::uint8_t>* tripwire) noexcept
       : Ring(static_cast<SegmentHeader*>(memory), static_cast<SegmentHeader*>(memory), params, tripwire, nullptr) {}
-  Ring(SegmentHeader* header, SegmentHeader* own, const Params& params, std::atomic<std::uint8_t>* tripwire,
-       Pace* pace) noexcept
+  Ring(SegmentHeader* header, SegmentHeader* own, const Params& params, std::atomic<std::uint8_t>* tripwire, Pace* pace,
+       bool writes_back = false) noexcept
       : HotPath(header, own, reinterpret_cast<std::byte*>(header) + buffers_offset(params), params,
-                tripwire != nullptr ? tripwire : whole_tripwire_, own != header, pace) {}
+                tripwire != nullptr ? tripwire : whole_tripwire_, own != header, pace,
+                writes_back) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -156,14 +157,14 @@ class Ring : public HotPath {
   /// sender sleeps.
   [[nodiscard]] Error pop() noexcept {
     const Oldest oldest = find_oldest();
-    return oldest.error == Error::ok ? conclude(Role::receiver, free_slots(1, after(oldest.index))) : oldest.error;
+    return oldest.error == Error::ok ? conclude(Role::receiver, take_out(oldest.index, after(oldest.index))) : oldest.error;
   }
 
   /// peek() and pop() in one; the message stays intact until the next receive(). Errors as for pop(); with
   /// kMovedMeanwhile the slot is the message's.
   [[nodiscard]] Slot receive() noexcept {
     Slot slot = peek();
-    if (slot.error == Error::ok) slot.error = conclude(Role::receiver, free_slots(1, after(slot.index)));
+    if (slot.error == Error::ok) slot.error = conclude(Role::receiver, take_out(slot.index, after(slot.index)));
     return slot;
   }
 
@@ -214,8 +215,21 @@ class Ring : public HotPath {
     if (count == 0 && most != 0) return {.error = Error::corrupt};  // somebody else has written our copy since
     const bool are_possible = read_lengths(items() + first.index, sizes, count, params_.message_size);
     if (!are_possible) return {.error = Error::corrupt};
-    fetch_lengths(after(first.index, count), std::min(known - count, count));
+    if (!writes_back_) fetch_lengths(after(first.index, count), std::min(known - count, count));
     return {.data = first.data, .count = count};
+  }
+
+  /// As write_back() for each of the `count` slots from `first` on, which are in a row.
+  void write_run_back(std::uint32_t first, std::uint32_t count) const noexcept {
+    if (params_.message_size > kShort) {
+      for (std::uint32_t i = 0; i < count; ++i) write_back(first + i);
+      return;
+    }
+    const auto all_of = [](std::uintptr_t from, std::uint64_t bytes) {
+      for (std::uintptr_t line = from - from % kCacheLine; line + kCacheLine <= from + bytes; line += kCacheLine) write_line_back(line);
+    };
+    all_of(reinterpret_cast<std::uintptr_t>(slot_data(first)), std::uint64_t{count} * params_.message_size);
+    all_of(reinterpret_cast<std::uintptr_t>(items() + first), std::uint64_t{count} * sizeof(ItemLength));
   }
 
   /// Gives the slots of the `count` oldest messages back, all at once. Error::ok, empty (there are not so many), and as
@@ -233,6 +247,7 @@ class Ring : public HotPath {
       if (count > distance(first.index, tail)) return Error::empty;
       header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy: never behind head
     }
+    if (writes_back_) write_run_back(first.index, count);
     return conclude(Role::receiver, free_slots(count, after(first.index, count)));
   }
 
@@ -623,7 +638,7 @@ class Ring : public HotPath {
       if (is_elsewhere(header_->notice_to_sender)) return {.error = kMoved};
       if (head >= params_.queue_size) return {.error = Error::corrupt};
       own_->cached_head.store(head, std::memory_order_relaxed);  // our own copy
-      if (pace_ != nullptr && is_kept) pace_->found_space(free_before(head, tail), params_.queue_size);
+      if (pace_ != nullptr && is_kept) pace_->found_space(free_before(head, tail), params_.queue_size, writes_back_);
       if (head == next) return {.error = take_departure(header_->notice_to_sender, Error::full)};
     }
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};

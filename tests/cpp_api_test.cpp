@@ -10,6 +10,7 @@
 #include <zipc/zipc.hpp>
 
 #include "tests/support/processes.h"
+#include "tests/support/self_checking.h"
 
 namespace zipc {
 namespace {
@@ -195,6 +196,49 @@ TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
     }
   }
   munmap(pages, 2 * kPage);
+}
+
+TEST_F(CppApi, DeliversEveryByteOfAStreamHoweverItIsReceived) {
+  constexpr std::uint64_t kMessages = 20'000, kSeed = 7;
+  for (const Params params : {Params{.queue_size = 33, .message_size = 32}, Params{.queue_size = 64, .message_size = 64},
+                              Params{.queue_size = 100, .message_size = 100}, Params{.queue_size = 1000, .message_size = 1000}}) {
+    auto sender = Sender::create(name_, params);
+    auto receiver = Receiver::open(name_);
+    ASSERT_TRUE(sender);
+    ASSERT_TRUE(receiver);
+    std::thread sending([&] {
+      std::vector<std::byte> room(params.message_size);
+      for (std::uint64_t i = 0; i < kMessages; ++i) {
+        ASSERT_EQ(sender->send_blocking(test::make_message(i, kSeed, room)), Error::ok);
+      }
+    });
+    std::uint64_t next = 0;
+    const auto is_next = [&](std::span<const std::byte> message) { return test::is_message(message, next++, kSeed, params.message_size); };
+    const auto is_all_of_a_batch = [&] {
+      std::uint32_t sizes[5];
+      const Batch batch = receiver->peek_batch(sizes);
+      for (std::size_t k = 0; k < batch.size(); ++k) {
+        if (!is_next(batch[k].first(sizes[k]))) return false;
+      }
+      return receiver->pop_batch(batch.size()) == Error::ok;
+    };
+    bool is_right = true;
+    while (is_right && next < kMessages) {
+      if (next % 3 == 0) {
+        const auto message = receiver->receive_blocking();
+        is_right = message && is_next(message->data);
+      } else if (next % 3 == 1) {
+        const auto message = receiver->peek_blocking();
+        is_right = message && is_next(message->data) && receiver->pop() == Error::ok;
+      } else {
+        is_right = is_all_of_a_batch();
+      }
+    }
+    EXPECT_TRUE(is_right) << "message " << next << " of " << params.message_size << " bytes at most";
+    if (!is_right) receiver = Result<Receiver>(Failure{Error::closed, ""});  // so that the sender is told, and ends
+    sending.join();
+    zipc_unlink(name_.c_str());
+  }
 }
 
 TEST_F(CppApi, ShowsItsCountersAndItsMemory) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/write_back.h"
 #include "tests/support/self_checking.h"
 
 namespace zipc {
@@ -62,11 +63,45 @@ TEST(Ring, DeliversMessagesInOrderWithTheirLengths) {
 HotPath hot_path(Queue& queue, Pace& pace, std::atomic<std::uint8_t>* tripwire) {
   Ring ring = queue.ring();
   auto* memory = reinterpret_cast<std::byte*>(&ring.header());
-  return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, false, &pace};
+  return {&ring.header(), &ring.header(), memory + buffers_offset(ring.params()), ring.params(), tripwire, false, &pace, false};
 }
 HotPath hot_path(Queue& queue, Pace& pace) {
   static std::atomic<std::uint8_t> whole[] = {kTripwire, kTripwire, kTripwire, 0};
   return hot_path(queue, pace, whole);
+}
+
+TEST(HotPath, WritesEveryLineThatWasReadBackOnceALap) {
+  constexpr std::uint32_t kSlots = 64;
+  for (const std::uint32_t slot_size : {1u, 8u, 24u, 32u, 64u, 100u, 256u, 1000u, 1024u}) {
+    for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{slot_size / 2}, std::uint64_t{slot_size}, std::uint64_t{1} << 40}) {
+      std::vector<int> times(kSlots * slot_size / kCacheLine + 1);
+      for (std::uint32_t i = 0; i < kSlots; ++i) {
+        const std::uintptr_t slot = std::uintptr_t{i} * slot_size;
+        const Lines done = lines_done_with(slot, size, slot_size);
+        for (std::uintptr_t line = done.first; line < done.end; line += kCacheLine) {
+          EXPECT_LE(line + kCacheLine, slot + slot_size) << "the next slot's bytes are on it, and not read yet";
+          ++times.at(line / kCacheLine);
+        }
+      }
+      for (std::size_t line = 0; line + 1 < times.size(); ++line) {
+        EXPECT_LE(times[line], 1) << "slots of " << slot_size << ", messages of " << size;
+        if (size >= slot_size) {
+          EXPECT_EQ(times[line], 1) << "slots of " << slot_size << ", messages of " << size;
+        }
+      }
+    }
+  }
+}
+
+TEST(WriteBack, IsForChannelsThatTheNearerCachesHold) {
+  if (!gains_by_writing_back({.queue_size = 1024, .message_size = 64})) {
+    GTEST_SKIP() << "this processor does not gain by it, or cannot, or ZIPC_WRITE_BACK=off";
+  }
+  EXPECT_TRUE(gains_by_writing_back({.queue_size = 1024, .message_size = 1024}));
+  EXPECT_FALSE(gains_by_writing_back({.queue_size = 2048, .message_size = 1024}));
+  EXPECT_FALSE(gains_by_writing_back({.queue_size = 16, .message_size = 1024}));
+  EXPECT_FALSE(gains_by_writing_back({.queue_size = 1024, .message_size = 8}));
+  EXPECT_FALSE(gains_by_writing_back({.queue_size = kQueueSizeMax, .message_size = kMessageSizeMax}));
 }
 
 TEST(Pace, DoesNotSpinForAWhileWhereThatIsInVain) {

@@ -34,6 +34,7 @@ enum class HotContext : std::uint8_t {
 inline constexpr std::uint8_t kContextWatchesPeer = 1;    ///< no broker does it
 inline constexpr std::uint8_t kContextHasDescriptor = 2;  ///< its calls keep its role's descriptor in order
 inline constexpr std::uint8_t kContextHasCopies = 4;      ///< a sender's: its init_flag is that of its SenderCopies
+inline constexpr std::uint8_t kContextWritesBack = 8;     ///< gains_by_writing_back() (write_back.h)
 [[nodiscard]] inline bool has(const ZipcContext& context, std::uint8_t bit) noexcept { return (context.padding[6] & bit) != 0; }
 
 /// The Pace of a context: its guesses, at padding[1].
@@ -61,13 +62,14 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
 /// The hot path of a receiver that is hot, and of a sender that is hot_by_header.
 [[nodiscard, gnu::always_inline]] inline HotPath path_by_header_of(ZipcContext& context) noexcept {
   auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
-  return {header, header, static_cast<std::byte*>(context.buffers), params_of(context), tripwire_of(context), false, &pace_of(context)};
+  return {header, header, static_cast<std::byte*>(context.buffers), params_of(context), tripwire_of(context), false, &pace_of(context),
+          has(context, kContextWritesBack)};
 }
 /// Of a sender that is hot.
 [[nodiscard, gnu::always_inline]] inline HotPath path_by_copies_of(ZipcContext& context) noexcept {
   SenderCopies& copies = copies_of(context);
   return {reinterpret_cast<SegmentHeader*>(context.queue), &copies.copies, static_cast<std::byte*>(context.buffers),
-          params_of(context), copies.tripwire, true, &pace_of(context)};
+          params_of(context), copies.tripwire, true, &pace_of(context), false};
 }
 /// What `attempt` answers, a lambda that is always inlined, when it is given the hot path of a sender; `otherwise`, if that may not take it.
 /// It is compiled for each kind, and so knows which it has: messages that one thread sends and receives in place take 0.95 times as long.
