@@ -7,7 +7,9 @@ from results import GROUPS, case_of, quartiles, raw_ns
 BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing")
 BOOST_BATCHES = ("boost lockfree, batches", "boost lockfree, batches, pausing")
 BARE_RING = ("reference: bare ring", *(f"reference: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
-                                       for fetching in ("", ", fetching")))
+                                       for fetching in ("", ", fetching")),
+             *(f"reference: bare ring{pause}, writing back" for pause in ("", ", pausing", ", four pauses", ", pausing long")))
+BARE_BATCHES = ("reference: bare ring, batches", "reference: bare ring, batches, writing back")
 # Whose blocking calls may be as fast as polling, where they stream.
 OTHERS = ("iceoryx (queue up to 256)", "ZeroMQ, ipc", "nng, ipc", "boost message_queue", "pipe", "Unix socket, SEQPACKET",
           "POSIX mq (queue of 10)")
@@ -47,7 +49,7 @@ REFERENCES = {
     "boost": ("boost lockfree", BOOST),
     "boost batches": ("boost lockfree's batches", BOOST_BATCHES),
     "bare ring": ("the best bare ring", BARE_RING),
-    "bare batches": ("the bare ring in batches", ("reference: bare ring, batches",)),
+    "bare batches": ("the bare ring in batches", BARE_BATCHES),
     "read bandwidth": ("cross-core reading", ("limit: cross-core read",)),
     "store": ("a copy and a store", ("limit: copy, store and call",)),
     "futex": ("raw futex", ("limit: futex",)),

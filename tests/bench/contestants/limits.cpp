@@ -9,6 +9,7 @@
 
 #include <zipc/hot_path.hpp>  // fetch_for_writing
 
+#include "common/write_back.h"
 #include "pausing.h"
 #include "workloads.h"
 
@@ -145,24 +146,34 @@ struct CopyAndStore {
 };
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
-/// another library, no channel that could move. What the format itself costs. If it `fetches`, it asks for cache lines before it needs
+/// another library, no channel that could move. What the format itself costs. Where lines are written back, the receiver does that with what
+/// it has read (write_back.h), where that helps. If it fetches, it asks for cache lines before it needs
 /// them, where zipc does: for all that a message is written to, at once; in long queues, if it is short, for the slot that is eight messages
 /// off instead (sixteen in batches); and for the one that is to be read so much later, if it is known to be there.
-template <Pause pause, bool fetches = false>
+enum class Help { none, fetches, writes_back };
+
+template <Pause pause, Help help = Help::none>
 struct BareRing {
-  static constexpr const char* kNames[][2] = {
-      {"reference: bare ring", ""},
-      {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching"},
-      {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching"},
-      {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching"}};
-  static constexpr const char* kName = kNames[static_cast<int>(pause)][fetches];
+  static constexpr const char* kNames[][3] = {
+      {"reference: bare ring", "", "reference: bare ring, writing back"},
+      {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching", "reference: bare ring, pausing, writing back"},
+      {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching", "reference: bare ring, four pauses, writing back"},
+      {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching", "reference: bare ring, pausing long, writing back"}};
+  static constexpr const char* kName = kNames[static_cast<int>(pause)][static_cast<int>(help)];
+  static constexpr bool fetches = help == Help::fetches;
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
     if (c.wait != Wait::spin) return false;
-    if (c.workload == Workload::round_trip) return !fetches || pause != Pause::lasting;
+    if (!helps(c)) return false;
+    if (c.workload == Workload::round_trip) return help == Help::none || (fetches && pause != Pause::lasting);
     return c.workload == Workload::throughput && (!fetches || pause == Pause::lasting);
   }
   static std::string absent(const Case&) { return {}; }
+  /// Lines are written back where zipc does so.
+  static bool helps(const Case& c) {
+    const Params params{.queue_size = static_cast<std::uint32_t>(c.queue), .message_size = static_cast<std::uint32_t>(c.size)};
+    return help != Help::writes_back || gains_by_writing_back(params);
+  }
   struct alignas(64) Side {
     std::atomic<std::uint32_t> index;
     std::uint32_t peers_index;
@@ -210,6 +221,13 @@ struct BareRing {
     void fetch_received_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
       if (!knows_ahead(index, known, ahead)) return;
       fetch_all_for_reading(reinterpret_cast<std::uintptr_t>(data) + (index + ahead) * Size, Size);
+    }
+    /// What was read of slot `index`.
+    void write_back(std::uint32_t index) const {
+      if constexpr (help != Help::writes_back) return;
+      const Lines done = lines_done_with(line_of(data + index * Size), Size, Size);
+      for (std::uintptr_t line = done.first; line < done.end; line += kCacheLine) write_line_back(line);
+      if ((index + 1) % kLengthsInLine == 0) write_line_back(line_of(lengths + index));
     }
     template <typename Look>
     void wait_until(Look look) const {
@@ -269,6 +287,7 @@ struct BareRing {
       });
       this->fetch_received_ahead(head, own.peers_index, kSlotsAhead);
       if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, number)) give_up("wrong message");
+      this->write_back(head);
       ++own.messages;
       own.index.store(this->after(head), std::memory_order_release);
     }
@@ -276,18 +295,19 @@ struct BareRing {
 };
 
 /// The same with up to kBatch messages published at once, and up to kBatch slots given back at once.
+template <Help help>
 struct BareBatches {
-  static constexpr const char* kName = "reference: bare ring, batches";
+  static constexpr const char* kName = help == Help::fetches ? "reference: bare ring, batches" : "reference: bare ring, batches, writing back";
   static constexpr bool kBlocks = false;
-  static bool handles(const Case& c) { return takes_batches(c); }
+  using Ring = BareRing<Pause::lasting, help>;
+  static bool handles(const Case& c) { return takes_batches(c) && Ring::helps(c); }
   static std::string absent(const Case&) { return {}; }
-  using Ring = BareRing<Pause::lasting, true>;
   template <std::size_t Size>
-  using Channel = Ring::Channel<Size>;
+  using Channel = typename Ring::template Channel<Size>;
 
   template <std::size_t Size>
-  struct Sender : Ring::SendingEnd<Size> {
-    using Ring::SendingEnd<Size>::SendingEnd;
+  struct Sender : Ring::template SendingEnd<Size> {
+    using Ring::template SendingEnd<Size>::SendingEnd;
     void send_all(std::uint64_t first, std::uint64_t last) {
       while (first != last) {
         std::uint32_t written = 0;
@@ -301,8 +321,8 @@ struct BareBatches {
     }
   };
   template <std::size_t Size>
-  struct Receiver : Ring::End<Size> {
-    using Ring::End<Size>::End;
+  struct Receiver : Ring::template End<Size> {
+    using Ring::template End<Size>::End;
     void receive_all(std::uint64_t first, std::uint64_t last) {
       auto& own = this->receiver;
       std::uint32_t head = own.index.load(std::memory_order_relaxed);
@@ -315,6 +335,7 @@ struct BareBatches {
           this->fetch_received_ahead(head, own.peers_index, kSlotsAheadInBatch);
           this->fetch_lengths_ahead(head, own.peers_index, kSlotsAheadInBatch);
           if (this->lengths[head] != Size || !check<Size>(this->data + head * Size, first++)) give_up("wrong message");
+          this->write_back(head);
           head = this->after(head);
         }
         own.messages += read;
@@ -466,10 +487,15 @@ void add_limits(Contestants& all) {
   add<BareRing<Pause::brief>>(all);
   add<BareRing<Pause::four>>(all);
   add<BareRing<Pause::lasting>>(all);
-  add<BareRing<Pause::brief, true>>(all);
-  add<BareRing<Pause::four, true>>(all);
-  add<BareRing<Pause::lasting, true>>(all);
-  add<BareBatches>(all);
+  add<BareRing<Pause::brief, Help::fetches>>(all);
+  add<BareRing<Pause::four, Help::fetches>>(all);
+  add<BareRing<Pause::lasting, Help::fetches>>(all);
+  add<BareRing<Pause::none, Help::writes_back>>(all);
+  add<BareRing<Pause::brief, Help::writes_back>>(all);
+  add<BareRing<Pause::four, Help::writes_back>>(all);
+  add<BareRing<Pause::lasting, Help::writes_back>>(all);
+  add<BareBatches<Help::fetches>>(all);
+  add<BareBatches<Help::writes_back>>(all);
   add<WakeNobody>(all);
   add<TimerAlone>(all);
   all.push_back(std::make_unique<BandwidthLimit>(Bandwidth::read, "limit: cross-core read"));
