@@ -219,7 +219,8 @@ class Ring : public HotPath {
     return {.data = first.data, .count = count};
   }
 
-  /// As write_back() for each of the `count` slots from `first` on, which are in a row.
+  /// As write_back() for each of the `count` slots from `first` on, which do not wrap around; short ones all of them at once, whatever their
+  /// lengths.
   void write_run_back(std::uint32_t first, std::uint32_t count) const noexcept {
     if (params_.message_size > kShort) {
       for (std::uint32_t i = 0; i < count; ++i) write_back(first + i);
@@ -247,7 +248,11 @@ class Ring : public HotPath {
       if (count > distance(first.index, tail)) return Error::empty;
       header_->cached_tail.store(tail, std::memory_order_relaxed);  // our own copy: never behind head
     }
-    if (writes_back_) write_run_back(first.index, count);
+    if (writes_back_) {
+      const std::uint32_t before_the_end = std::min(count, params_.queue_size - first.index);
+      write_run_back(first.index, before_the_end);
+      write_run_back(0, count - before_the_end);
+    }
     return conclude(Role::receiver, free_slots(count, after(first.index, count)));
   }
 

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -142,9 +144,10 @@ TEST_F(CppApi, WorksOverACallersBuffer) {
   EXPECT_EQ(Sender::over(bytes, {.queue_size = 1, .message_size = 1}).error(), Error::invalid_params);
 }
 
+constexpr std::size_t kPage = 65536;  // of any system
+
 TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
   // Memory that ends where its page ends, and nothing behind it. The last slots have no slot eight or sixteen further on.
-  constexpr std::size_t kPage = 65536;
   void* const pages = mmap(nullptr, 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(pages, MAP_FAILED);
   ASSERT_EQ(mprotect(pages, kPage, PROT_READ | PROT_WRITE), 0);
@@ -198,18 +201,52 @@ TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
   munmap(pages, 2 * kPage);
 }
 
+TEST_F(CppApi, TakesABatchOutThatStandsAtBothEndsOfTheMemory) {
+  for (const std::uint32_t message_size : {64u, 256u, 257u, 1024u}) {
+    const Params params{.queue_size = 64, .message_size = message_size};
+    const std::size_t size = (shared_memory_size(params) + 7) / 8 * 8, whole = (size + kPage - 1) / kPage * kPage;
+    void* const pages = mmap(nullptr, whole + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(pages, MAP_FAILED);
+    ASSERT_EQ(mprotect(static_cast<std::byte*>(pages) + whole, kPage, PROT_NONE), 0);
+    const std::span memory(static_cast<std::byte*>(pages) + whole - size, size);
+    {
+      auto sender = Sender::over(memory, params);
+      auto receiver = Receiver::over(memory, params);
+      ASSERT_TRUE(sender);
+      ASSERT_TRUE(receiver);
+      std::vector<std::byte> message(message_size, std::byte{0xFF});  // which no length may be taken for
+      const auto send = [&](std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; ++i) ASSERT_EQ(sender->send(message), Error::ok);
+      };
+      send(60);
+      ASSERT_EQ(receiver->pop_batch(60), Error::ok);
+      send(54);
+      message[0] = std::byte{1};
+      send(1);
+      ASSERT_EQ(receiver->pop_batch(54), Error::ok);
+      EXPECT_EQ(receiver->receive()->data[0], std::byte{1});
+      EXPECT_EQ(receiver->receive().error(), Error::empty);
+    }
+    munmap(pages, whole + kPage);
+  }
+}
+
 TEST_F(CppApi, DeliversEveryByteOfAStreamHoweverItIsReceived) {
   constexpr std::uint64_t kMessages = 20'000, kSeed = 7;
+  constexpr std::chrono::milliseconds kMoment{100};  // after which each looks whether the other has failed
   for (const Params params : {Params{.queue_size = 33, .message_size = 32}, Params{.queue_size = 64, .message_size = 64},
                               Params{.queue_size = 100, .message_size = 100}, Params{.queue_size = 1000, .message_size = 1000}}) {
     auto sender = Sender::create(name_, params);
     auto receiver = Receiver::open(name_);
     ASSERT_TRUE(sender);
     ASSERT_TRUE(receiver);
+    std::atomic<bool> is_right = true;
     std::thread sending([&] {
       std::vector<std::byte> room(params.message_size);
-      for (std::uint64_t i = 0; i < kMessages; ++i) {
-        ASSERT_EQ(sender->send_blocking(test::make_message(i, kSeed, room)), Error::ok);
+      for (std::uint64_t i = 0; is_right && i < kMessages;) {
+        const Error sent = sender->send_blocking(test::make_message(i, kSeed, room), kMoment);
+        if (sent == Error::ok) ++i;
+        else if (sent != Error::timeout) is_right = false;
       }
     });
     std::uint64_t next = 0;
@@ -220,22 +257,20 @@ TEST_F(CppApi, DeliversEveryByteOfAStreamHoweverItIsReceived) {
       for (std::size_t k = 0; k < batch.size(); ++k) {
         if (!is_next(batch[k].first(sizes[k]))) return false;
       }
-      return receiver->pop_batch(batch.size()) == Error::ok;
+      return batch ? receiver->pop_batch(batch.size()) == Error::ok : batch.error() == Error::empty;
     };
-    bool is_right = true;
     while (is_right && next < kMessages) {
       if (next % 3 == 0) {
-        const auto message = receiver->receive_blocking();
-        is_right = message && is_next(message->data);
+        const auto message = receiver->receive_blocking(kMoment);
+        if (message ? !is_next(message->data) : message.error() != Error::timeout) is_right = false;
       } else if (next % 3 == 1) {
-        const auto message = receiver->peek_blocking();
-        is_right = message && is_next(message->data) && receiver->pop() == Error::ok;
-      } else {
-        is_right = is_all_of_a_batch();
+        const auto message = receiver->peek_blocking(kMoment);
+        if (message ? !is_next(message->data) || receiver->pop() != Error::ok : message.error() != Error::timeout) is_right = false;
+      } else if (!is_all_of_a_batch()) {
+        is_right = false;
       }
     }
     EXPECT_TRUE(is_right) << "message " << next << " of " << params.message_size << " bytes at most";
-    if (!is_right) receiver = Result<Receiver>(Failure{Error::closed, ""});  // so that the sender is told, and ends
     sending.join();
     zipc_unlink(name_.c_str());
   }

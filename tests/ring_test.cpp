@@ -94,14 +94,13 @@ TEST(HotPath, WritesEveryLineThatWasReadBackOnceALap) {
 }
 
 TEST(WriteBack, IsForChannelsThatTheNearerCachesHold) {
-  if (!gains_by_writing_back({.queue_size = 1024, .message_size = 64})) {
-    GTEST_SKIP() << "this processor does not gain by it, or cannot, or ZIPC_WRITE_BACK=off";
-  }
-  EXPECT_TRUE(gains_by_writing_back({.queue_size = 1024, .message_size = 1024}));
-  EXPECT_FALSE(gains_by_writing_back({.queue_size = 2048, .message_size = 1024}));
-  EXPECT_FALSE(gains_by_writing_back({.queue_size = 16, .message_size = 1024}));
-  EXPECT_FALSE(gains_by_writing_back({.queue_size = 1024, .message_size = 8}));
-  EXPECT_FALSE(gains_by_writing_back({.queue_size = kQueueSizeMax, .message_size = kMessageSizeMax}));
+  EXPECT_TRUE(has_sizes_to_write_back({.queue_size = 33, .message_size = 32}));
+  EXPECT_FALSE(has_sizes_to_write_back({.queue_size = 32, .message_size = 32}));
+  EXPECT_FALSE(has_sizes_to_write_back({.queue_size = 33, .message_size = 31}));
+  EXPECT_TRUE(has_sizes_to_write_back({.queue_size = 1024, .message_size = 1024}));
+  EXPECT_FALSE(has_sizes_to_write_back({.queue_size = 1025, .message_size = 1024}));
+  EXPECT_FALSE(has_sizes_to_write_back({.queue_size = kQueueSizeMax, .message_size = kMessageSizeMax}));
+  EXPECT_FALSE(gains_by_writing_back({.queue_size = 16, .message_size = 64})) << "on any machine";
 }
 
 TEST(Pace, DoesNotSpinForAWhileWhereThatIsInVain) {

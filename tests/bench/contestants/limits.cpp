@@ -145,13 +145,13 @@ struct CopyAndStore {
   };
 };
 
+enum class Help { none, fetches, writes_back };
+
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. Where lines are written back, the receiver does that with what
 /// it has read (write_back.h), where that helps. If it fetches, it asks for cache lines before it needs
 /// them, where zipc does: for all that a message is written to, at once; in long queues, if it is short, for the slot that is eight messages
 /// off instead (sixteen in batches); and for the one that is to be read so much later, if it is known to be there.
-enum class Help { none, fetches, writes_back };
-
 template <Pause pause, Help help = Help::none>
 struct BareRing {
   static constexpr const char* kNames[][3] = {
