@@ -44,9 +44,9 @@ inline void set_waiting(ZipcContext& context, Waiting waiting) noexcept {
 /// The ring of a context that is_open().
 [[nodiscard]] inline Ring ring_of(const ZipcContext& context, Pace* pace = nullptr) noexcept {
   auto* header = reinterpret_cast<SegmentHeader*>(context.queue);
-  if (!has(context, kContextHasCopies)) return {header, header, params_of(context), tripwire_of(context), pace, has(context, kContextWritesBack)};
-  return {header, &copies_of(context).copies, params_of(context), copies_of(context).tripwire, pace,
-          has(context, kContextWritesBack)};
+  const bool writes_back = has(context, kContextWritesBack);
+  if (!has(context, kContextHasCopies)) return {header, header, params_of(context), tripwire_of(context), pace, writes_back};
+  return {header, &copies_of(context).copies, params_of(context), copies_of(context).tripwire, pace, writes_back};
 }
 
 [[nodiscard]] inline Ring ring_of(ZipcContext& context) noexcept { return ring_of(context, &pace_of(context)); }

@@ -82,14 +82,13 @@ class Ring : public HotPath {
   /// A view of the segment at `memory`, which must be mapped for as long as the view is used, 8-byte aligned, and
   /// smallest_segment_size(params) long. `tripwire`: layout.hpp, or null if it cannot be used.
   /// `own`: the sender's copies, if it uses the view and has some; otherwise `memory`.
-  /// `pace`: of the end that uses the view; null: it learns nothing.
+  /// `pace`: of the end that uses the view; null: it learns nothing. `writes_back`: HotPath.
   Ring(void* memory, const Params& params, std::atomic<std::uint8_t>* tripwire) noexcept
       : Ring(static_cast<SegmentHeader*>(memory), static_cast<SegmentHeader*>(memory), params, tripwire, nullptr) {}
   Ring(SegmentHeader* header, SegmentHeader* own, const Params& params, std::atomic<std::uint8_t>* tripwire, Pace* pace,
        bool writes_back = false) noexcept
       : HotPath(header, own, reinterpret_cast<std::byte*>(header) + buffers_offset(params), params,
-                tripwire != nullptr ? tripwire : whole_tripwire_, own != header, pace,
-                writes_back) {}
+                tripwire != nullptr ? tripwire : whole_tripwire_, own != header, pace, writes_back) {}
 
   /// Copies `size` bytes in and publishes them. Error::ok, full, peer_gone, message_too_large, corrupt, kMoved or
   /// kMovedMeanwhile; but for the last, only after ok was anything published. Wait-free. Cost: the copy; a system call
@@ -117,7 +116,7 @@ class Ring : public HotPath {
   [[nodiscard]] Slot last_received(Error error) const noexcept {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     if (head >= params_.queue_size) return {.error = Error::corrupt};
-    Slot slot = message_in((head == 0 ? params_.queue_size : head) - 1);
+    Slot slot = message_in(before(head));
     if (slot.error == Error::ok) slot.error = error;
     return slot;
   }
@@ -217,20 +216,6 @@ class Ring : public HotPath {
     if (!are_possible) return {.error = Error::corrupt};
     if (!writes_back_) fetch_lengths(after(first.index, count), std::min(known - count, count));
     return {.data = first.data, .count = count};
-  }
-
-  /// As write_back() for each of the `count` slots from `first` on, which do not wrap around; short ones all of them at once, whatever their
-  /// lengths.
-  void write_run_back(std::uint32_t first, std::uint32_t count) const noexcept {
-    if (params_.message_size > kShort) {
-      for (std::uint32_t i = 0; i < count; ++i) write_back(first + i);
-      return;
-    }
-    const auto all_of = [](std::uintptr_t from, std::uint64_t bytes) {
-      for (std::uintptr_t line = from - from % kCacheLine; line + kCacheLine <= from + bytes; line += kCacheLine) write_line_back(line);
-    };
-    all_of(reinterpret_cast<std::uintptr_t>(slot_data(first)), std::uint64_t{count} * params_.message_size);
-    all_of(reinterpret_cast<std::uintptr_t>(items() + first), std::uint64_t{count} * sizeof(ItemLength));
   }
 
   /// Gives the slots of the `count` oldest messages back, all at once. Error::ok, empty (there are not so many), and as
@@ -617,6 +602,17 @@ class Ring : public HotPath {
     if (tail == head) return {.error = Error::empty};
     if (tail >= params_.queue_size) return {.error = Error::corrupt};
     return {.index = head};
+  }
+
+  /// As write_back() for each of the `count` slots from `first` on, which do not wrap around; short ones all at once, whatever their lengths.
+  void write_run_back(std::uint32_t first, std::uint32_t count) const noexcept {
+    if (params_.message_size > kShort) {
+      for (std::uint32_t i = 0; i < count; ++i) write_back(first + i);
+      return;
+    }
+    const std::uint64_t bytes = std::uint64_t{count} * params_.message_size;
+    write_lines_back(lines_done_with(reinterpret_cast<std::uintptr_t>(slot_data(first)), bytes, bytes));
+    write_lengths_back(first, count);
   }
 
   /// Copies a message into slot `tail`, with a call.

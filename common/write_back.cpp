@@ -18,7 +18,7 @@ struct Processor {
 Processor this_processor() noexcept {
 #ifdef __x86_64__
   unsigned a = 0, b = 0, c = 0, d = 0;
-  const bool can = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & (1u << 24)) != 0;  // CLWB
+  const bool can = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_CLWB) != 0;
   if (!can || __get_cpuid(0, &a, &b, &c, &d) == 0) return {};
   const bool is_amd = b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
   if (!is_amd || __get_cpuid(1, &a, &b, &c, &d) == 0) return {.can = true};

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "common/name.h"
+#include "common/suggestion.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
-#include "common/suggestion.h"
 
 namespace zipc {
 namespace {

@@ -69,7 +69,7 @@ static_assert(sizeof(Pace) == 4 && alignof(Pace) == 1 && sizeof ZipcContext::pad
 [[nodiscard, gnu::always_inline]] inline HotPath path_by_copies_of(ZipcContext& context) noexcept {
   SenderCopies& copies = copies_of(context);
   return {reinterpret_cast<SegmentHeader*>(context.queue), &copies.copies, static_cast<std::byte*>(context.buffers),
-          params_of(context), copies.tripwire, true, &pace_of(context), false};
+          params_of(context), copies.tripwire, true, &pace_of(context), has(context, kContextWritesBack)};
 }
 /// What `attempt` answers, a lambda that is always inlined, when it is given the hot path of a sender; `otherwise`, if that may not take it.
 /// It is compiled for each kind, and so knows which it has: messages that one thread sends and receives in place take 0.95 times as long.

@@ -298,9 +298,9 @@ class Receiver : public Endpoint {
   [[nodiscard, gnu::always_inline]] Batch peek_batch(std::span<std::uint32_t> sizes) noexcept {
     const SlotRun run = operations::peek_run(context_, sizes.data(), operations::to_count(sizes.size()));
     Batch batch(run, context_.params.message_size);  // as above
-    if (batch.size() == 0 || !is(context_, HotContext::hot) || has(context_, kContextWritesBack)) return batch;
+    if (batch.size() == 0 || !is(context_, HotContext::hot)) return batch;
     batch.fetched_ = fetched_of(sizes[0]);
-    batch.fetchable_ = path_by_header_of(context_).known_to_wait();
+    batch.fetchable_ = path_by_header_of(context_).fetchable();
     return batch;
   }
   /// Takes the `count` oldest messages out, all at once. Errors as for pop(); empty: fewer wait.
