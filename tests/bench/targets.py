@@ -6,9 +6,8 @@ from results import GROUPS, case_of, quartiles, raw_ns
 # The ways to do the same. What counts is the best of them in each round.
 BOOST = ("boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing")
 BOOST_BATCHES = ("boost lockfree, batches", "boost lockfree, batches, pausing")
-BARE_RING = ("reference: bare ring", *(f"reference: bare ring, {pause}{fetching}" for pause in ("pausing", "four pauses", "pausing long")
-                                       for fetching in ("", ", fetching")),
-             *(f"reference: bare ring{pause}, writing back" for pause in ("", ", pausing", ", four pauses", ", pausing long")))
+BARE_RING = tuple(f"reference: bare ring{pause}{help_}" for help_ in ("", ", fetching", ", writing back")
+                  for pause in ("", ", pausing", ", four pauses", ", pausing long"))  # but that none fetches without a pause
 BARE_BATCHES = ("reference: bare ring, batches", "reference: bare ring, batches, writing back")
 # Whose blocking calls may be as fast as polling, where they stream.
 OTHERS = ("iceoryx (queue up to 256)", "ZeroMQ, ipc", "nng, ipc", "boost message_queue", "pipe", "Unix socket, SEQPACKET",

@@ -225,9 +225,8 @@ struct BareRing {
     /// What was read of slot `index`.
     void write_back(std::uint32_t index) const {
       if constexpr (help != Help::writes_back) return;
-      const Lines done = lines_done_with(line_of(data + index * Size), Size, Size);
-      for (std::uintptr_t line = done.first; line < done.end; line += kCacheLine) write_line_back(line);
-      if ((index + 1) % kLengthsInLine == 0) write_line_back(line_of(lengths + index));
+      write_lines_back(lines_done_with(line_of(data + index * Size), Size, Size));
+      write_lines_back(lines_done_with(line_of(lengths + index), sizeof *lengths, sizeof *lengths));
     }
     template <typename Look>
     void wait_until(Look look) const {
