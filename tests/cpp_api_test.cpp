@@ -201,6 +201,49 @@ TEST_F(CppApi, FetchesSlotsAheadThatAreNotThere) {
   munmap(pages, 2 * kPage);
 }
 
+TEST_F(CppApi, WritesALengthOnlyWhereItIsNotTheOneOfALapAgo) {
+  // A whole page of lengths, and nothing else on it.
+  const Params params{.queue_size = 3 * kPage / sizeof(ItemLength), .message_size = 8};
+  const std::size_t size = (shared_memory_size(params) + kPage - 1) / kPage * kPage;
+  void* const pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  {
+    const std::span memory(static_cast<std::byte*>(pages), size);
+    auto sender = Sender::over(memory, params);
+    auto receiver = Receiver::over(memory, params);
+    ASSERT_TRUE(sender);
+    ASSERT_TRUE(receiver);
+    const auto pass_a_lap = [&](std::uint32_t length) {
+      const std::vector<std::byte> message(length);
+      const std::uint32_t sizes[] = {length, length};
+      for (std::uint32_t left = params.queue_size; left != 0;) {
+        std::uint32_t sent = 1;
+        switch (left % 3) {
+          case 0: ASSERT_EQ(sender->send(message), Error::ok); break;
+          case 1:
+            ASSERT_TRUE(sender->loan());
+            ASSERT_EQ(sender->publish(length), Error::ok);
+            break;
+          default:
+            sent = static_cast<std::uint32_t>(sender->loan_batch(std::size(sizes)).size());
+            ASSERT_EQ(sender->publish_batch({sizes, sent}), Error::ok);
+        }
+        for (left -= sent; sent != 0; --sent) ASSERT_EQ(receiver->receive()->data.size(), length);
+      }
+    };
+    pass_a_lap(7);
+    pass_a_lap(5);
+    ASSERT_EQ(mprotect(memory.data() + kPage, kPage, PROT_READ), 0);
+    pass_a_lap(5);
+    ASSERT_EQ(mprotect(memory.data() + kPage, kPage, PROT_READ | PROT_WRITE), 0);
+    // A length that somebody else has written there is not one of a lap ago.
+    reinterpret_cast<ItemLength*>(memory.data() + kPage)->store(1);
+    pass_a_lap(5);
+    pass_a_lap(8);
+  }
+  munmap(pages, size);
+}
+
 TEST_F(CppApi, TakesABatchOutThatStandsAtBothEndsOfTheMemory) {
   for (const std::uint32_t message_size : {64u, 256u, 257u, 1024u}) {
     const Params params{.queue_size = 64, .message_size = message_size};

@@ -162,15 +162,15 @@ inline constexpr std::size_t kMostFetched = 1024;
 #endif
 }
 
-/// How many slots after the one that is written or read another is fetched. Near the end of a lap that is past the buffers, and fetches
-/// nothing useful.
+/// How many slots after the one that is written or read another is fetched, in queues that are long enough. Near the end of a lap that is
+/// past the buffers, and fetches nothing useful.
 inline constexpr std::uint32_t kSlotsAhead = 8;
 /// The same in a batch, where there is nothing else to do between two slots: batches of 64-byte messages take 0.9 times as long as with 8, of
 /// 256 bytes 0.94 times, through 40 and 64 slots 1.0. One by one, streams through 1024 slots take 0.9 to 1.06 times as long with 16, and through 40 to
 /// 128 slots 1.05 to 1.2.
 inline constexpr std::uint32_t kSlotsAheadInBatch = 16;
-/// Whether a sender fetches kSlotsAhead: in short queues it may be just what the receiver reads, and streams through 16 slots take 1.05 to 1.1
-/// times as long with it.
+/// Whether a sender fetches kSlotsAhead, and not the next slot: in short queues it may be just what the receiver reads, and streams through 16
+/// slots take 1.05 to 1.1 times as long with it.
 [[nodiscard, gnu::always_inline]] inline bool fetches_ahead(const Params& params) noexcept {
   return params.queue_size > 4 * kSlotsAhead;
 }
@@ -207,8 +207,7 @@ class HotPath {
     if (size > kShort || is_unheard_of(size)) [[unlikely]] return kUndone;
     std::byte* slot = slot_data(tail);
     write_length(tail, size);  // first, so that its index is not in the way of the copy: fewer registers have to be saved
-    if (fetches_ahead(params_)) fetch_ahead(tail, slot);
-    else fetch_slot(tail, slot, size);
+    fetch_ahead(next);  // before the copy: after it, streams through the C API took 1.2 times as long
     copy_short(slot, message, size);
     return publish_slots(1, next, size);
   }
@@ -218,10 +217,7 @@ class HotPath {
     const std::uint32_t tail = own_->tail.load(std::memory_order_relaxed);  // our own index
     std::uint64_t next;
     if (!is_in_step() || !is_known_free(tail, next)) [[unlikely]] return {.error = kUndone};
-    std::byte* slot = slot_data(tail);
-    if (fetches_ahead(params_) && longest() <= kShort) fetch_ahead(tail, slot);
-    else fetch_slot(tail, slot, longest());
-    return {.index = tail, .data = slot, .size = params_.message_size};
+    return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
   /// Sends the first `size` bytes of it. Error::ok, kUnconcluded or kUndone.
@@ -310,21 +306,15 @@ class HotPath {
     return find_next(tail, next) && own_->cached_head.load(std::memory_order_relaxed) != next;  // our own copy
   }
 
-  /// Fetches the lines that a message of `size` bytes in slot `tail` is written to, and that of the index, all at once. Stores are done
-  /// one after the other, each when its line has come, and fewer of them can wait than lines can travel at once: with this a round
-  /// trip takes 0.85 to 1.0 times as long (in place of 256 bytes, and on one core's two threads, 1.0 to 1.1 times), a stream of
-  /// messages of 512 bytes and more in place 0.75 to 1.0 times. The index alone makes it slower: until it is written, its line is gone again.
-  [[gnu::always_inline]] void fetch_slot(std::uint32_t tail, const std::byte* slot, std::size_t size) const noexcept {
-    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot), size);
-    fetch_for_writing(reinterpret_cast<std::uintptr_t>(items() + tail));
-    fetch_for_writing(reinterpret_cast<std::uintptr_t>(&header_->tail));
-  }
-  /// The same for the message kSlotsAhead after it: its slot, and once for all the lengths of a line, that. The receiver has read
-  /// them a lap ago. Streams of 64 and 256 bytes take 0.9 to 0.7 times as long with this, and 0.5 where a line takes 570 ns there and back.
-  [[gnu::always_inline]] void fetch_ahead(std::uint32_t tail, const std::byte* slot) const noexcept {
-    const std::uintptr_t length = reinterpret_cast<std::uintptr_t>(items() + tail) + kSlotsAhead * sizeof(ItemLength);
-    if (length % kCacheLine == 0) fetch_for_writing(length);
-    fetch_all_for_writing(reinterpret_cast<std::uintptr_t>(slot) + std::uintptr_t{kSlotsAhead} * params_.message_size, longest());
+  /// Of a sender of the slot before `next`: fetches the lines that a later message is written to, kSlotsAhead after it in
+  /// long queues, the next one in short ones. The receiver has read them a lap ago, and a store waits until it has given them up; all that is
+  /// waited for now is the line of the index. Where a line takes 110 ns there and back, a round trip of 64 bytes takes 0.7 times as long
+  /// as with a fetch of all three lines when they are about to be written, and a stream through 8 to 32 slots 0.5 to 0.85 times; a stream of 64
+  /// and 256 bytes through longer ones 0.9 to 0.7 times as long as without any, and 0.5 where a line takes 570 ns.
+  [[gnu::always_inline]] void fetch_ahead(std::uint64_t next) const noexcept {
+    std::uintptr_t slot = reinterpret_cast<std::uintptr_t>(slot_data(static_cast<std::uint32_t>(next)));
+    if (fetches_ahead(params_)) slot += std::uintptr_t{kSlotsAhead - 1} * params_.message_size;
+    fetch_all_for_writing(slot, longest());
   }
   /// Of a receiver that knows all messages before `known`, and has read the length of that in slot `head`: fetches the one kSlotsAhead
   /// after it, if that is known, as if it were as long. Processors do so themselves, but only as far as they look ahead: where a line takes
@@ -379,11 +369,20 @@ class HotPath {
   /// Publishes a slot that is written; `next` comes after it. Error::ok or kUnconcluded.
   [[nodiscard, gnu::always_inline]] Error publish_slot(std::uint32_t index, std::uint64_t next, std::size_t size) noexcept {
     write_length(index, size);
-    return publish_slots(1, next, size);
+    const Error error = publish_slots(1, next, size);
+    fetch_ahead(next);  // after it: before, round trips took 1.1 times as long
+    return error;
   }
   [[gnu::always_inline]] void write_length(std::uint32_t index, std::uint64_t size) noexcept {
     ZIPC_TEST_POINT("publish.before-length");
-    items()[index].store(size, std::memory_order_relaxed);  // before [message-ready]
+    ItemLength& length = items()[index];
+    // Of the message that was here a lap ago, by now most often the same. Then nobody has to take the line from the receiver, which reads
+    // all that it needs there without waiting: round trips and streams (above) owe their gain to that, too.
+    if (length.load(std::memory_order_relaxed) == size) return;
+    length.store(size, std::memory_order_relaxed);  // before [message-ready]
+    // Lengths that differ will do so again: once for all those of a line, as fetch_ahead().
+    const std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(&length) + kSlotsAhead * sizeof(ItemLength);
+    if (ahead % kCacheLine == 0 && fetches_ahead(params_)) fetch_for_writing(ahead);
   }
 
   /// Publishes the `count` slots before `next`, which are written. `bytes`: all of them.
@@ -423,10 +422,15 @@ class HotPath {
     write_lines_back(lines_done_with(reinterpret_cast<std::uintptr_t>(slot_data(index)), size, params_.message_size));
     write_lengths_back(index, 1);
   }
-  /// The same of the `count` lengths from slot `first` on.
+  /// The same of the `count` lengths from slot `first` on, at least one, if they differ, and so were written: write_length().
   [[gnu::always_inline]] void write_lengths_back(std::uint32_t first, std::uint32_t count) const noexcept {
     const std::uint64_t bytes = std::uint64_t{count} * sizeof(ItemLength);
-    write_lines_back(lines_done_with(reinterpret_cast<std::uintptr_t>(items() + first), bytes, bytes));
+    const Lines lines = lines_done_with(reinterpret_cast<std::uintptr_t>(items() + first), bytes, bytes);
+    if (lines.first >= lines.end) return;
+    constexpr std::uint32_t kInLine = kCacheLine / sizeof(ItemLength);
+    const std::uint32_t last = first + count - 1, first_in_line = last - last % kInLine;
+    const std::uint64_t size = items()[last].load(std::memory_order_relaxed);  // read before
+    if (items()[first_in_line].load(std::memory_order_relaxed) != size) write_lines_back(lines);  // the same
   }
 
   /// Gives the `count` slots before `next` back. Error::ok or kUnconcluded.

@@ -115,7 +115,7 @@ struct CopyAndStore {
   [[gnu::noipa]] static void store(Ring& ring, std::uint64_t index, const void* bytes, std::size_t size) {
     std::memcpy(&ring.slots[index % kSlots], bytes, size);
     if (with_format) {
-      ring.lengths[index % kSlots] = size;
+      if (ring.lengths[index % kSlots] != size) ring.lengths[index % kSlots] = size;  // HotPath::write_length()
       ++ring.messages;
       ring.bytes += size;
     }
@@ -150,8 +150,8 @@ enum class Help { none, fetches, writes_back };
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. Where lines are written back, the receiver does that with what
 /// it has read (write_back.h), where that helps. If it fetches, it asks for cache lines before it needs
-/// them, where zipc does: for all that a message is written to, at once; in long queues, if it is short, for the slot that is eight messages
-/// off instead (sixteen in batches); and for the one that is to be read so much later, if it is known to be there.
+/// them, where zipc does: for the slot that is written next, or eight messages later in long queues (sixteen in batches); and for the one that
+/// is to be read so much later, if it is known to be there. A length is written where it is not what it was a lap ago.
 template <Pause pause, Help help = Help::none>
 struct BareRing {
   static constexpr const char* kNames[][3] = {
@@ -198,18 +198,9 @@ struct BareRing {
     [[nodiscard]] std::uint32_t after(std::uint32_t index) const { return index + 1 == slots ? 0 : index + 1; }
     static std::uintptr_t line_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
     [[nodiscard]] bool is_long() const { return fetches_ahead({.queue_size = static_cast<std::uint32_t>(slots), .message_size = Size}); }
-    /// What is written `ahead` slots later, when slot `index` is about to be.
+    /// What is written `ahead` slots after slot `index`.
     void fetch_ahead(std::uint32_t index, std::uint32_t ahead) const {
-      if (!fetches || !is_long()) return;
-      if (index % kLengthsInLine == 0) fetch_for_writing(line_of(lengths + index + ahead));
-      fetch_all_for_writing(line_of(data + (index + ahead) * Size), Size);
-    }
-    /// All that the one message in it is written to.
-    void fetch_slot(std::uint32_t index) const {
-      if (!fetches) return;
-      fetch_all_for_writing(line_of(data + index * Size), Size);
-      fetch_for_writing(line_of(lengths + index));
-      fetch_for_writing(line_of(&sender));
+      if (fetches) fetch_all_for_writing(line_of(data + (index + ahead) * Size), Size);
     }
     /// Whether a receiver that knows the messages before `known` fetches the one `ahead` slots after `index`.
     [[nodiscard]] bool knows_ahead(std::uint32_t index, std::uint32_t known, std::uint32_t ahead) const {
@@ -226,7 +217,6 @@ struct BareRing {
     void write_back(std::uint32_t index) const {
       if constexpr (help != Help::writes_back) return;
       write_lines_back(lines_done_with(line_of(data + index * Size), Size, Size));
-      write_lines_back(lines_done_with(line_of(lengths + index), sizeof *lengths, sizeof *lengths));
     }
     template <typename Look>
     void wait_until(Look look) const {
@@ -252,7 +242,7 @@ struct BareRing {
     }
     void write(std::uint64_t number) {
       fill<Size>(this->data + tail * Size, number);
-      this->lengths[tail] = Size;
+      if (this->lengths[tail] != Size) this->lengths[tail] = Size;  // HotPath::write_length()
       tail = this->after(tail);
     }
     void publish(std::uint64_t count) {
@@ -269,9 +259,9 @@ struct BareRing {
     template <Wait>
     void send(std::uint64_t number) {
       this->wait_for_space(this->after(this->tail));
-      this->is_long() && Size <= kShort ? this->fetch_ahead(this->tail, kSlotsAhead) : this->fetch_slot(this->tail);
       this->write(number);
       this->publish(1);
+      this->fetch_ahead(this->tail, this->is_long() ? kSlotsAhead - 1 : 0);
     }
   };
   template <std::size_t Size>
@@ -311,7 +301,7 @@ struct BareBatches {
       while (first != last) {
         std::uint32_t written = 0;
         for (; first != last && written != kBatch && this->head != this->after(this->tail); ++written) {
-          this->fetch_ahead(this->tail, kSlotsAheadInBatch);
+          if (this->is_long()) this->fetch_ahead(this->tail, kSlotsAheadInBatch);
           this->write(first++);
         }
         this->publish(written);
