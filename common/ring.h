@@ -258,12 +258,15 @@ class Ring : public HotPath {
     const std::uint32_t head = header_->head.load(std::memory_order_relaxed);  // our own index
     const bool is_known = header_->cached_tail.load(std::memory_order_relaxed) != head;  // our own copy
     if (head >= params_.queue_size || is_known || !is_tail_known()) return kUndone;
+    // Before the pause: who does the rest makes one, too. Nothing on the sender's line: it would be a look.
+    if (notice(Role::receiver) != 0) return kUndone;
+    // Who came here only to have a look measured has not yet left that line alone.
+    const bool has_to_pause = pace_ != nullptr && pace_->is_to_measure() && pace_->expects_one();
+    if (pace_ != nullptr) spin_pauses(has_to_pause ? pace_->pauses_between_looks() : pace_->pauses());
+    const std::uint32_t tail = look_and_learn(header_->tail, head, pace_);  // [message-ready]
     // We wait by a doorbell, which has to be taken back first (our own word), or there is something to be told.
-    const auto is_more = [this] { return (header_->waiters.load(std::memory_order_relaxed) | notice(Role::receiver)) != 0; };
-    if (is_more()) return kUndone;  // before the pause: who does the rest makes one, too
-    if (pace_ != nullptr) spin_pauses(pace_->pauses());
-    const std::uint32_t tail = header_->tail.load(kOrderObserve);  // [message-ready]
-    if (is_more() || tail >= params_.queue_size) return kUndone;
+    const bool is_more = (header_->waiters.load(std::memory_order_relaxed) | notice(Role::receiver)) != 0;
+    if (is_more || tail >= params_.queue_size) return kUndone;
     refresh_cached_tail(head, tail);
     return tail == head ? Error::empty : Error::ok;
   }
@@ -297,7 +300,7 @@ class Ring : public HotPath {
     Pace& pace = pace_ != nullptr ? *pace_ : unlearnt;
     for (int left = pace.spins(), turn = 0; left > 0; left -= turn) {
       // Two loads a turn, so that what comes is seen at once; who looks then synchronises.
-      if (side.index.load(std::memory_order_relaxed) != nothing || notice.has_changed()) {
+      if (look_and_learn(side.index, nothing, role == Role::receiver ? &pace : nullptr) != nothing || notice.has_changed()) {
         pace.spun();
         return true;
       }
@@ -606,14 +609,13 @@ class Ring : public HotPath {
 
   /// As write_back() for each of the `count` slots from `first` on, which do not wrap around; short ones all at once, whatever their lengths.
   void write_run_back(std::uint32_t first, std::uint32_t count) const noexcept {
-    if (count == 0) return;
     if (params_.message_size > kShort) {
       for (std::uint32_t i = 0; i < count; ++i) write_back(first + i);
       return;
     }
     const std::uint64_t bytes = std::uint64_t{count} * params_.message_size;
     write_lines_back(lines_done_with(reinterpret_cast<std::uintptr_t>(slot_data(first)), bytes, bytes));
-    write_lengths_back(first, count);
+    for (std::uint32_t last = first | (kLengthsInLine - 1); last < first + count; last += kLengthsInLine) write_lengths_back(last);
   }
 
   /// Copies a message into slot `tail`, with a call.
@@ -644,12 +646,24 @@ class Ring : public HotPath {
     return {.index = tail, .data = slot_data(tail), .size = params_.message_size};
   }
 
+  /// Looks at the peer's index; now and then, if that finds anything but `nothing`, `pace` learns how long it has taken: the line was the
+  /// peer's, and had to travel. Cost: of every 128th, and those in vain before it,
+  /// two readings of the cycle counter.
+  [[nodiscard]] static std::uint32_t look_and_learn(const std::atomic<std::uint32_t>& index, std::uint32_t nothing, Pace* pace) noexcept {
+    if (pace == nullptr || !pace->is_to_measure()) return index.load(kOrderObserve);  // [message-ready] [slot-free]
+    const std::uint64_t start = ticks();
+    const std::uint32_t found = index.load(kOrderObserve);  // the same
+    const std::uint64_t end = ticks();
+    if (found != nothing) pace->look_took(pauses_in(end - start));
+    return found;
+  }
+
   /// Fetches the `count` lengths from slot `first` on, which the receiver reads next, after the messages of this batch: batches of 64-byte
   /// messages take 0.96 times as long. Not more than kMost, and not the line in which this batch's lengths end: that is here.
   void fetch_lengths(std::uint32_t first, std::uint32_t count) const noexcept {
-    constexpr std::uint32_t kMost = 64, kInLine = kCacheLine / sizeof(ItemLength);
+    constexpr std::uint32_t kMost = 64;
     const std::uint32_t end = std::min(first + std::min(count, kMost), params_.queue_size);
-    for (std::uint32_t i = (first + kInLine - 1) / kInLine * kInLine; i < end; i += kInLine) {
+    for (std::uint32_t i = (first + kLengthsInLine - 1) / kLengthsInLine * kLengthsInLine; i < end; i += kLengthsInLine) {
       fetch_for_reading(reinterpret_cast<std::uintptr_t>(items() + i));
     }
   }

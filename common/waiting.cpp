@@ -4,12 +4,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 namespace zipc {
 namespace {
 
-/// The shortest of a few runs: others may have been interrupted.
+/// The ticks() that so many spin_pause()s take, and reading them: the shortest of a few runs, for others may have been interrupted.
+std::uint64_t ticks_of(int pauses) noexcept {
+  auto shortest = std::numeric_limits<std::uint64_t>::max();
+  for (int run = 0; run < 4; ++run) {
+    const std::uint64_t start = ticks();
+    spin_pauses(pauses);
+    shortest = std::min(shortest, ticks() - start);
+  }
+  return shortest;
+}
+
+/// The shortest of a few runs, as above.
 int pauses_in(std::chrono::nanoseconds duration) noexcept {
   constexpr int kPauses = 32;
   auto shortest = std::chrono::nanoseconds::max();
@@ -31,6 +43,14 @@ void Naps::take(Deadline deadline) noexcept {
 }
 
 void give_way() noexcept { std::this_thread::yield(); }
+
+int pauses_in(std::uint64_t ticks) noexcept {
+  constexpr int kPauses = 64;
+  static const std::uint64_t none = ticks_of(0);
+  static const std::uint64_t some = std::max(ticks_of(kPauses), none + 1) - none;
+  const std::uint64_t net = std::min(ticks - std::min(ticks, none), kPauses * some);  // no more is of interest
+  return static_cast<int>((net * kPauses + some / 2) / some);
+}
 
 int Pace::spin_limit() noexcept {
   static const int limit = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? pauses_in(kSpinTime) : 0;

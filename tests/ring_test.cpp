@@ -137,19 +137,46 @@ TEST(Pace, PausesInAStreamAndNotOnASingleProcessor) {
 TEST(Pace, LooksLessOftenInADialogueWhereLinesAreSlow) {
   Pace pace;
   EXPECT_EQ(pace.pauses_between_looks(), 1);
-  const auto dialogue = [&pace](int looks) {
-    for (int i = 0; i < 20; ++i) {
-      pace.found_one();
-      for (int look = 0; look < looks; ++look) pace.found_nothing();
-    }
+  const auto learnt = [&pace](int pauses_of_a_look) {
+    for (int i = 0; i < 20; ++i) pace.look_took(pauses_of_a_look);
     return pace.pauses_between_looks();
   };
-  EXPECT_EQ(dialogue(3), 1) << "as it should be";
-  EXPECT_EQ(dialogue(11), Pace::kMostBetweenLooks);
-  EXPECT_EQ(dialogue(4), Pace::kMostBetweenLooks) << "as it should be";
-  EXPECT_EQ(dialogue(1), 1) << "what comes at once is seen late";
-  EXPECT_EQ(dialogue(11), Pace::kMostBetweenLooks);
-  EXPECT_EQ(dialogue(1000), 1) << "its peer is busy with something else: that tells nothing of the lines";
+  EXPECT_EQ(learnt(1), 1);
+  EXPECT_EQ(learnt(8), 4) << "half as long as a look";
+  EXPECT_EQ(learnt(1000), 4) << "it was interrupted";
+  EXPECT_EQ(learnt(100), Pace::kMostBetweenLooks);
+  pace.look_took(1);
+  EXPECT_EQ(pace.pauses_between_looks(), Pace::kMostBetweenLooks - 1) << "once may be chance";
+  EXPECT_EQ(learnt(0), 1);
+}
+
+TEST(Waiting, KnowsHowManyPausesTakeAsLong) {
+  EXPECT_EQ(pauses_in(0), 0);
+  const std::uint64_t start = ticks();
+  spin_pauses(100'000);
+  EXPECT_GT(pauses_in(ticks() - start), 1000) << "and no more than that is of interest";
+}
+
+TEST(Pace, HasALookMeasuredNowAndThen) {
+  Queue queue({.queue_size = 8, .message_size = 8});
+  Pace pace;
+  HotPath receiver = hot_path(queue, pace);
+  Ring ring(&queue.header(), &queue.header(), queue.ring().params(), nullptr, &pace);
+  int measured = 0;
+  for (int round = 0; round < 1000; ++round) {
+    pace.found_nothing();
+    ASSERT_EQ(queue.ring().send("one", 3), Error::ok);
+    if (pace.is_to_measure()) {
+      ++measured;
+      EXPECT_EQ(receiver.try_peek().error, kUndone) << "the ring does that";
+      EXPECT_EQ(ring.look_for_message(), Error::ok);
+      EXPECT_FALSE(pace.is_to_measure());
+    }
+    ASSERT_EQ(text_of(receiver.try_peek().error == Error::ok ? receiver.try_peek() : ring.peek()), "one");
+    ASSERT_EQ(ring.pop(), Error::ok);
+  }
+  EXPECT_GT(measured, 3);
+  EXPECT_LT(measured, 20);
 }
 
 TEST(HotPath, FindsTheOneMessageOfADialogue) {

@@ -23,11 +23,11 @@ inline void spin_pause() noexcept {
 /// the peer do a whole batch meanwhile: where a cache line goes forth and back in 230 ns, a bare ring passes a 64-byte message in 13.6 ns
 /// (middle half of the runs: 13.1 to 14.3) with 780 ns before each look, and in 15.0 (12.8 to 24.8) with 50.
 ///
-/// In a dialogue what is looked for comes one at a time, and a long pause is lost time. How long one should be depends on how fast
-/// lines travel between just these two cores, and how many looks are in vain before each message tells it: two to five are good.
-/// Where a line takes 320 ns there and back, one pause instruction of 15 ns between looks makes eleven of them, and a round trip of
-/// 64 bytes takes 535 ns; with four it is 454, with six 442 (a bare ring: 566, 476 and 475). Where it takes 141 ns, one of 31 ns
-/// makes three. Who comes after many more is busy with something else, and tells nothing: then one is enough.
+/// In a dialogue what is looked for comes one at a time, and a long pause is lost time; but a look that comes too early takes the line away
+/// for as long as it travels, and makes the peer wait for it. So the time between looks is half of what a look takes that finds something,
+/// which is measured now and then (Ring::look_and_learn). Where a line takes 320 ns there and back, one pause instruction of 15 ns between looks
+/// makes eleven of them, and a round trip of 64 bytes takes 535 ns; with four it is 454, with six 442 (a bare ring: 566, 476 and 475). Where it
+/// takes 110 ns, and a pause 31, one is best: with four, a round trip of 1 KiB takes 1.08 times as long.
 class Pace {
  public:
   /// Before a look: how many spin_pause()s to let pass. One takes from 6 to 60 ns: hence counted in beats.
@@ -46,23 +46,21 @@ class Pace {
   /// Whether one message is what the next look will find, if any: no stream is known, and the last look was in vain. One by one without
   /// that, it is a stream that is met at its sender's heels.
   [[nodiscard]] bool expects_one() const noexcept { return beats_ == 0 && had_nothing(); }
-  void found_one() noexcept { looks_ &= kMostLooks; }
-  /// What the looks before the last message say is learnt here, where there is time for it.
-  void found_nothing() noexcept {
-    if (!had_nothing()) {
-      if (looks_ > kManyLooks && looks_ <= kTooManyLooks) {
-        if (more_between_looks_ < kMostBetweenLooks - 1) ++more_between_looks_;
-      } else if ((looks_ < kFewLooks || looks_ > kTooManyLooks) && more_between_looks_ != 0) {
-        --more_between_looks_;
-      }
-      looks_ = kHadNothing | 1;
-    } else if ((looks_ & kMostLooks) != kMostLooks) {
-      ++looks_;
-    }
+  void found_one() noexcept { looks_ = static_cast<std::uint8_t>((looks_ + 1) & ~kHadNothing); }
+  void found_nothing() noexcept { looks_ |= kHadNothing; }
+  /// Whether the next look is to be measured, and look_took() to be called: every 128th that finds something.
+  [[nodiscard]] bool is_to_measure() const noexcept { return (looks_ & kMeasured) == kMeasured; }
+  /// A receiver has found something by a look that took as long as `pauses` spin_pause()s.
+  void look_took(int pauses) noexcept {
+    if (pauses > kInterrupted) return;
+    const int good = std::clamp((pauses + 1) / 2, 1, kMostBetweenLooks);
+    const int now = pauses_between_looks();  // one step at a time: once may be chance
+    if (good > now) ++more_between_looks_;
+    if (good < now) --more_between_looks_;
   }
   /// In a dialogue, after a look in vain: how many spin_pause()s to let pass before the next, 1 to kMostBetweenLooks.
   [[nodiscard]] int pauses_between_looks() const noexcept { return 1 + more_between_looks_; }
-  static constexpr int kMostBetweenLooks = 4;
+  static constexpr int kMostBetweenLooks = 8;  // at most 16: more_between_looks_
   /// A sender that had filled the queue has looked, and found so many free slots. It is the receiver that is slow, so
   /// it can be left alone for longer; but not for so long that it comes near to the sender's heels, where it writes lines back
   /// (write_back.h): streams of 64 bytes copied in through the C API take 0.4 to 0.5 times as long with 3 to 15 beats as with 63.
@@ -102,10 +100,8 @@ class Pace {
   static constexpr int kTryAgain = 64;    // after so many short sleeps it spins again, to see whether it helps now
 
   static constexpr std::uint8_t kHadNothing = 0x80;  // in looks_: at the last look
-  static constexpr std::uint8_t kMostLooks = 0x7F;   // no more are counted
-  static constexpr int kFewLooks = 2;
-  static constexpr int kManyLooks = 5;
-  static constexpr int kTooManyLooks = 24;
+  static constexpr std::uint8_t kMeasured = 0x7F;    // in looks_: while all are 1
+  static constexpr int kInterrupted = 128;           // pauses: no line travels for as long
   [[nodiscard]] bool had_nothing() const noexcept { return (looks_ & kHadNothing) != 0; }
 
   /// A batch of `count`, where `good` would be enough. If it is less, waits for longer next time, at most `most` beats.
@@ -118,7 +114,7 @@ class Pace {
   std::uint8_t shrunk_ : 4 = 0;  // how often spins() is halved
   std::uint8_t more_between_looks_ : 4 = 0;
   std::uint8_t in_vain_ = 0;  // short sleeps since spinning last found something, modulo kTryAgain
-  std::uint8_t looks_ = 0;    // in vain, of a receiver, since the last message, or before it; and kHadNothing
+  std::uint8_t looks_ = 0;    // of a receiver: how many have found something, modulo 128; and kHadNothing
 };
 
 }  // namespace zipc
