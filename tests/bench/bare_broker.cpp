@@ -50,8 +50,8 @@ struct MessageWithDescriptor {
 
 }  // namespace
 
-BareBroker::BareBroker(int core, const std::string& name) {
-  for (int channel = 0; channel < kChannels; ++channel) {
+BareBroker::BareBroker(int core, const std::string& name, int channels) {
+  for (int channel = 0; channel < channels; ++channel) {
     paths_.push_back("/dev/shm/" + name + "." + std::to_string(channel));
     const int fd = open(paths_.back().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || posix_fallocate(fd, 0, kSegmentBytes) != 0) std::_Exit(1);
@@ -68,6 +68,7 @@ BareBroker::BareBroker(int core, const std::string& name) {
   }
   close(sockets[1]);
   socket_ = sockets[0];
+  take_role(0);  // by when it watches all
 }
 
 BareBroker::~BareBroker() {
@@ -81,7 +82,8 @@ BareBroker::~BareBroker() {
 
 void BareBroker::take_role(int number) {
   char call[kCallBytes] = {}, bytes[4096];
-  call[0] = static_cast<char>(number % kChannels);
+  const std::size_t channel = static_cast<std::size_t>(number) % paths_.size();
+  std::memcpy(call, &channel, sizeof channel);
   if (send(socket_, call, sizeof call, MSG_NOSIGNAL) != sizeof call) std::_Exit(1);
   MessageWithDescriptor reply(bytes, sizeof bytes);
   if (recvmsg(socket_, &reply.header, MSG_CMSG_CLOEXEC) <= 0) std::_Exit(1);
@@ -102,7 +104,9 @@ void BareBroker::take_role(int number) {
 
 void BareBroker::serve(int socket) const {
   const int watcher = inotify_init1(IN_NONBLOCK), poll = epoll_create1(0);
-  for (const std::string& path : paths_) inotify_add_watch(watcher, path.c_str(), IN_CLOSE_WRITE);
+  for (const std::string& path : paths_) {
+    if (inotify_add_watch(watcher, path.c_str(), IN_CLOSE_WRITE) < 0) _exit(1);
+  }
   for (const int fd : {socket, watcher}) {
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
@@ -114,7 +118,9 @@ void BareBroker::serve(int socket) const {
       alignas(inotify_event) char bytes[4096];
       if (ready[i].data.fd == socket) {
         if (recv(socket, bytes, kCallBytes, 0) <= 0) _exit(0);
-        grant(socket, paths_[static_cast<std::size_t>(bytes[0])].c_str());
+        std::size_t channel = 0;
+        std::memcpy(&channel, bytes, sizeof channel);
+        grant(socket, paths_[channel].c_str());
         continue;
       }
       const ssize_t size = read(watcher, bytes, sizeof bytes);

@@ -11,8 +11,8 @@ namespace zipc::bench {
 
 class BareBroker {
  public:
-  /// Starts it, as a process on `core`, with a few channels of its own: files in /dev/shm whose names begin with `name`.
-  BareBroker(int core, const std::string& name);
+  /// Starts it, as a process on `core`, with `channels` of its own: files in /dev/shm whose names begin with `name`.
+  BareBroker(int core, const std::string& name, int channels);
   ~BareBroker();
   BareBroker(const BareBroker&) = delete;
 
@@ -20,7 +20,6 @@ class BareBroker {
   void take_role(int number);
 
  private:
-  static constexpr int kChannels = 10;
   [[noreturn]] void serve(int socket) const;
   static void grant(int socket, const char* path);
   static void look_after(const char* path);

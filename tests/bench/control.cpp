@@ -110,6 +110,7 @@ struct Pinned {
 /// Which roles are taken: of `count` channels in turns, from number `first` on.
 struct Channels {
   int first, count;
+  [[nodiscard]] int turn(int number) const { return (first + number) % count; }
 };
 
 /// Takes a role, which maps the channel, and gives it back; and by turns a raw round trip, and the least that a role takes.
@@ -117,17 +118,17 @@ void take_roles(const std::string& socket, Channels channels, int rounds, Pinned
   setenv("ZIPC_SOCKET", socket.c_str(), 1);
   setenv("ZIPC_BROKER", "require", 1);
   Echo echo(where.server);
-  BareBroker bare(where.server, name);
+  BareBroker bare(where.server, name, channels.count);
   pin(where.client);
   for (int round = 0; round < rounds; ++round) {
     const auto sockets = times_of(kTimes, [&](int) { echo.ask(); });
     const auto roles = times_of(kTimes, [&](int i) {
-      const std::string channel = "/zb.c" + std::to_string((channels.first + round * kTimes + i) % channels.count);
+      const std::string channel = "/zb.c" + std::to_string(channels.turn(round * kTimes + i));
       ZipcContext sender = zipc_open_sender(channel.c_str());
       if (sender.queue == nullptr) std::_Exit(1);
       zipc_destroy(&sender);
     });
-    const auto least = times_of(kTimes, [&](int i) { bare.take_role(i); });
+    const auto least = times_of(kTimes, [&](int i) { bare.take_role(channels.turn(round * kTimes + i)); });
     result.rounds[round] = {median(roles), median(sockets), median(least)};
   }
 }
@@ -204,30 +205,31 @@ std::vector<Finding> measure_control_plane(bool smoke, const std::vector<int>& c
     }
     // Where the scheduler has put zipcd and who answers the raw round trip decides about both, and not in the same way: so they are
     // put there.
-    int next = 0;  // as long as there are enough, channels that have never been taken
+    int next = 0;  // of the channels, as long as there are enough, that have never been taken
     for (const int server : {cores[1], cores[0]}) {
       const Pinned pinned{.client = cores[0], .server = server};
       const std::string where = server == cores[0] ? "one core" : "two cores";
       pin(server, zipcd.pid());
-      const auto others = take_roles_apart(socket, {next, channels}, rounds, pinned);
-      // What many channels cost by themselves, without what it costs to take one that has not been used for long.
-      const auto same = channels == few ? others : take_roles_apart(socket, {0, few}, rounds, pinned);
-      next += rounds * kTimes;
-      if (others.empty() || same.empty()) {
+      const auto measure = [&](const std::string& which, int first) {
+        const auto taken = take_roles_apart(socket, {first, channels}, rounds, pinned);
+        const auto acquire_ns = [](const Round& r) { return r.acquire_ns; };
+        const auto in_round_trips = [](const Round& r) { return r.acquire_ns / r.socket_ns; };
+        add("role taken and given back, " + which, "ns", each(taken, acquire_ns), where);
+        add("role taken and given back, in raw round trips, " + which, "x", each(taken, in_round_trips), where);
+        return taken;
+      };
+      // Who takes a role of a channel for the first time has zipcd watch it.
+      const auto first_time = channels == few ? std::vector<Round>{} : measure("of channels that were never taken", next);
+      const auto others = measure("another channel each time", next);
+      if (others.empty() || (channels != few && first_time.empty())) {
         why_not = "a role could not be taken";
         end(zipcd, channels);
         return {};
       }
+      next += rounds * kTimes;
       add("raw round trip over a Unix socket", "ns", each(others, [](const Round& r) { return r.socket_ns; }), where);
       add("the least that a role takes, the system calls it cannot do without, in raw round trips", "x",
           each(others, [](const Round& r) { return r.least_ns / r.socket_ns; }), where);
-      const auto acquire_ns = [](const Round& r) { return r.acquire_ns; };
-      const auto in_round_trips = [](const Round& r) { return r.acquire_ns / r.socket_ns; };
-      add("role taken and given back, another channel each time", "ns", each(others, acquire_ns), where);
-      add("role taken and given back, in raw round trips, another channel each time", "x", each(others, in_round_trips), where);
-      if (channels == few) continue;
-      add("role taken and given back, ten channels by turns", "ns", each(same, acquire_ns), where);
-      add("role taken and given back, in raw round trips, ten channels by turns", "x", each(same, in_round_trips), where);
     }
     write_config(config, channels + 1);
     const std::uint64_t reload = now_ns();

@@ -98,7 +98,7 @@ class ControlPlane(unittest.TestCase):
         taken = "role taken and given back, in raw round trips, "
         rows = self.rows((taken + "another channel each time", 10, "one core", [4.0] * 5),
                          (taken + "another channel each time", 10_000, "one core", [6.0] * 5),
-                         (taken + "ten channels by turns", 10_000, "one core", [4.0] * 5))
+                         (taken + "of channels that were never taken", 10_000, "one core", [4.0] * 5))
         growth = [(row[4], targets.of_control(row)) for row in rows if row[0].startswith("taking a role")]
         self.assertEqual(growth, [([1.5] * 5, "<= 1.2x: NOT MET"), ([1.0] * 5, "")])
 

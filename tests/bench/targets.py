@@ -163,7 +163,7 @@ def control_rows(results):
         # Each round's is in raw round trips of that round: so the machine's speed is not in it.
         taken = "role taken and given back, in raw round trips, "
         few_taken = found.get((taken + "another channel each time", few, where), [])
-        for which in ("another channel each time", "ten channels by turns"):
+        for which in ("another channel each time", "of channels that were never taken"):
             many_taken = found.get((taken + which, many, where), [])
             if few_taken and many_taken:
                 growth = [a / b for a, b in zip(many_taken, few_taken)]
@@ -176,10 +176,10 @@ def control_rows(results):
 
 def of_control(row):
     """What is wanted of a row, and whether it is so; empty: nothing in particular. Growth is judged on one core, where idle processors
-    do not blur it; and by taking another channel each time."""
+    do not blur it; and by taking another channel each time, that has been taken before."""
     what, _, where, unit, values = row
     wanted = next((most for name, most in CONTROL.items() if what.startswith(name)), None)
-    if wanted is None or "by turns" in what or (what.startswith("taking a role") and where != "one core"):
+    if wanted is None or "never taken" in what or (what.startswith("taking a role") and where != "one core"):
         return ""
     said = verdict(values, most=wanted) if not what.startswith(COUNTS) else "met" if max(values) <= wanted else "NOT MET"
     return f"<= {wanted}{unit if unit == 'x' else ' ' + unit}".rstrip() + f": {said}"

@@ -222,7 +222,6 @@ struct BareRing {
     void wait_until(Look look) const {
       look_until(look, pauses);
     }
-    static constexpr std::uint32_t kLengthsInLine = kCacheLine / sizeof(std::uint64_t);
     std::size_t slots;
     Side& receiver;
     Side& sender;
