@@ -647,8 +647,7 @@ class Ring : public HotPath {
   }
 
   /// Looks at the peer's index; now and then, if that finds anything but `nothing`, `pace` learns how long it has taken: the line was the
-  /// peer's, and had to travel. Cost: of every 128th, and those in vain before it,
-  /// two readings of the cycle counter.
+  /// peer's, and had to travel. Cost: of every 128th, and of those in vain before it, two readings of the cycle counter.
   [[nodiscard]] static std::uint32_t look_and_learn(const std::atomic<std::uint32_t>& index, std::uint32_t nothing, Pace* pace) noexcept {
     if (pace == nullptr || !pace->is_to_measure()) return index.load(kOrderObserve);  // [message-ready] [slot-free]
     const std::uint64_t start = ticks();
@@ -677,8 +676,8 @@ class Ring : public HotPath {
     Lengths written{0, 0};
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t size = sizes[i];
-      if (lengths[i].load(std::memory_order_relaxed) != size) {     // as write_length()
-        lengths[i].store(size, std::memory_order_relaxed);          // before [message-ready]
+      if (lengths[i].load(std::memory_order_relaxed) != size) {  // as write_length()
+        lengths[i].store(size, std::memory_order_relaxed);       // before [message-ready]
       }
       written.sum += size;
       written.largest = std::max(written.largest, size);

@@ -17,6 +17,7 @@ constexpr std::size_t kLargest = std::size_t{128} << 20;  // bytes of one queue;
 /// How messages are received, and whether the caller, too, pauses where there is nothing, as zipc does inside: for 760 ns in streams,
 /// for one instruction in round trips.
 enum class Way { consume_one, push_and_pop, pausing };
+constexpr const char* kWays[] = {"boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing"};
 
 [[nodiscard]] int pauses_of(Workload workload, bool pausing) {
   return pauses_of(!pausing ? Pause::none : workload == Workload::round_trip ? Pause::brief : Pause::lasting);
@@ -30,8 +31,7 @@ void wait_until(Look look, int pauses) {
 
 template <std::size_t Queue, Way way>
 struct BoostLockfree {
-  static constexpr const char* kNames[] = {"boost lockfree, consume_one", "boost lockfree, push and pop", "boost lockfree, pausing"};
-  static constexpr const char* kName = kNames[static_cast<int>(way)];
+  static constexpr const char* kName = kWays[static_cast<int>(way)];
   static constexpr bool kBlocks = false;
   static std::string library() { return "Boost " BOOST_LIB_VERSION; }
   static bool handles(const Case& c) { return c.queue == Queue && (way != Way::pausing || c.workload != Workload::send_alone); }
@@ -95,7 +95,7 @@ struct BoostBatches {
   static std::string absent(const Case&) { return {}; }
 
   template <std::size_t Size>
-  using Channel = BoostLockfree<Queue, Way::consume_one>::template Channel<Size>;
+  using Channel = typename BoostLockfree<Queue, Way::consume_one>::template Channel<Size>;
 
   template <std::size_t Size>
   struct Sender {

@@ -146,6 +146,11 @@ struct CopyAndStore {
 };
 
 enum class Help { none, fetches, writes_back };
+constexpr const char* kBareRings[][3] = {
+    {"reference: bare ring", "", "reference: bare ring, writing back"},
+    {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching", "reference: bare ring, pausing, writing back"},
+    {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching", "reference: bare ring, four pauses, writing back"},
+    {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching", "reference: bare ring, pausing long, writing back"}};  // of each Pause and Help
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
 /// another library, no channel that could move. What the format itself costs. Where lines are written back, the receiver does that with what
@@ -154,12 +159,7 @@ enum class Help { none, fetches, writes_back };
 /// is to be read so much later, if it is known to be there. A length is written where it is not what it was a lap ago.
 template <Pause pause, Help help = Help::none>
 struct BareRing {
-  static constexpr const char* kNames[][3] = {
-      {"reference: bare ring", "", "reference: bare ring, writing back"},
-      {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching", "reference: bare ring, pausing, writing back"},
-      {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching", "reference: bare ring, four pauses, writing back"},
-      {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching", "reference: bare ring, pausing long, writing back"}};
-  static constexpr const char* kName = kNames[static_cast<int>(pause)][static_cast<int>(help)];
+  static constexpr const char* kName = kBareRings[static_cast<int>(pause)][static_cast<int>(help)];
   static constexpr bool fetches = help == Help::fetches;
   static constexpr bool kBlocks = false;
   static bool handles(const Case& c) {
