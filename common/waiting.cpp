@@ -4,33 +4,28 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
+#include <chrono>
 #include <thread>
 
 namespace zipc {
 namespace {
 
-/// The ticks() that so many spin_pause()s take, and reading them: the shortest of a few runs, for others may have been interrupted.
-std::uint64_t ticks_of(int pauses) noexcept {
-  auto shortest = std::numeric_limits<std::uint64_t>::max();
+/// How long so many spin_pause()s take by `now`, reading it included: the shortest of a few runs, for others may have been interrupted.
+template <typename Now>
+auto time_of(int pauses, Now now) noexcept {
+  auto shortest = decltype(now() - now())::max();
   for (int run = 0; run < 4; ++run) {
-    const std::uint64_t start = ticks();
+    const auto start = now();
     spin_pauses(pauses);
-    shortest = std::min(shortest, ticks() - start);
+    shortest = std::min(shortest, now() - start);
   }
   return shortest;
 }
 
-/// The shortest of a few runs, as above.
-int pauses_in(std::chrono::nanoseconds duration) noexcept {
-  constexpr int kPauses = 32;
-  auto shortest = std::chrono::nanoseconds::max();
-  for (int run = 0; run < 4; ++run) {
-    const auto start = Clock::now();
-    spin_pauses(kPauses);
-    shortest = std::min<std::chrono::nanoseconds>(shortest, Clock::now() - start);
-  }
-  return static_cast<int>(duration.count() * kPauses / std::max<std::int64_t>(1, shortest.count()));
+/// The same by ticks().
+std::uint64_t ticks_of(int pauses) noexcept {
+  using Ticks = std::chrono::duration<std::uint64_t>;
+  return time_of(pauses, [] { return Ticks(ticks()); }).count();
 }
 
 }  // namespace
@@ -53,7 +48,11 @@ int pauses_in(std::uint64_t ticks) noexcept {
 }
 
 int Pace::spin_limit() noexcept {
-  static const int limit = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? pauses_in(kSpinTime) : 0;
+  constexpr int kPauses = 32;
+  static const int limit = sysconf(_SC_NPROCESSORS_ONLN) <= 1 ? 0 : [] {
+    const std::chrono::nanoseconds taken = time_of(kPauses, [] { return Clock::now(); });
+    return static_cast<int>(std::chrono::nanoseconds(kSpinTime).count() * kPauses / std::max<std::int64_t>(1, taken.count()));
+  }();
   return limit;
 }
 

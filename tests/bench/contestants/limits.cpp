@@ -146,17 +146,17 @@ struct CopyAndStore {
 };
 
 enum class Help { none, fetches, writes_back };
-constexpr const char* kBareRings[][3] = {
+constexpr const char* kBareRings[][3] = {  // of each Pause and Help
     {"reference: bare ring", "", "reference: bare ring, writing back"},
     {"reference: bare ring, pausing", "reference: bare ring, pausing, fetching", "reference: bare ring, pausing, writing back"},
     {"reference: bare ring, four pauses", "reference: bare ring, four pauses, fetching", "reference: bare ring, four pauses, writing back"},
-    {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching", "reference: bare ring, pausing long, writing back"}};  // of each Pause and Help
+    {"reference: bare ring, pausing long", "reference: bare ring, pausing long, fetching", "reference: bare ring, pausing long, writing back"}};
 
 /// A queue in zipc's format and nothing else: indices, lengths and counters, but no check, no peer that could sleep, die or be
-/// another library, no channel that could move. What the format itself costs. Where lines are written back, the receiver does that with what
-/// it has read (write_back.h), where that helps. If it fetches, it asks for cache lines before it needs
-/// them, where zipc does: for the slot that is written next, or eight messages later in long queues (sixteen in batches); and for the one that
-/// is to be read so much later, if it is known to be there. A length is written where it is not what it was a lap ago.
+/// another library, no channel that could move. What the format itself costs. A length is written where it is not what it was a lap ago. Where
+/// lines are written back, the receiver does that with what it has read (write_back.h), where that helps. If it fetches, it asks for cache lines
+/// before it needs them, where zipc does: for the slot that is written next, or eight messages later in long queues (sixteen in batches); and for
+/// the one that is to be read so much later, if it is known to be there.
 template <Pause pause, Help help = Help::none>
 struct BareRing {
   static constexpr const char* kName = kBareRings[static_cast<int>(pause)][static_cast<int>(help)];
